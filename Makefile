@@ -1,0 +1,76 @@
+# minictr: `make` builds ./bin, `make run` shows a container being made, `make test` runs everything a machine can run.
+# The two that a new user needs: make run, make test.
+
+GO      ?= go
+GOARCH  ?= $(shell $(GO) env GOARCH)
+PREFIX  ?= /usr/local
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# Static binaries always: minictr-shim and a container's first instructions run where no libc is.
+export CGO_ENABLED := 0
+export GOARCH
+
+# The tools of `make check`, pinned, and run without touching go.mod.
+GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+BASE := rootfs/built/$(GOARCH)/base.tar.gz
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+.PHONY: help build run test check vm test-vm bench docs deps install uninstall clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: $(BASE) ## static binaries of all of cmd/* into ./bin
+	@mkdir -p bin
+	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
+
+# The built-in base image: busybox and a skeleton, embedded into minictr. Made again when its recipe changes.
+# The recipe runs here, so it is compiled for this machine, whatever GOARCH the image is for.
+$(BASE): $(filter-out %_test.go,$(wildcard rootfs/mkbase/*.go)) scripts/debget
+	env -u GOARCH $(GO) run ./rootfs/mkbase -arch $(GOARCH) -out $(@D)
+
+run: build ## build, then make a container and explain each kernel call (needs root: uses sudo; ARGS="..." for your own)
+	@[ -z "$(SUDO)" ] || echo "make run: namespaces, mounts and networks need root: running minictr with sudo"
+	$(SUDO) bin/minictr $(ARGS)
+
+run: ARGS ?= run --explain --rm alpine sh -c 'echo "hello from $$(hostname), process $$$$, on Linux $$(uname -r)"'
+
+test: build ## unit tests, root tests on this kernel, and the VM suite on cgroup v2 (root, or sudo; installs what is missing)
+	scripts/test
+
+check: ## gofumpt, go vet for both architectures, staticcheck, floors: seconds
+	@unformatted=$$(env -u GOARCH $(GO) run $(GOFUMPT) -l .); \
+		if [ -n "$$unformatted" ]; then echo "not gofumpt-formatted:" $$unformatted; exit 1; fi
+	GOARCH=amd64 $(GO) vet ./...
+	GOARCH=arm64 $(GO) vet ./...
+	env -u GOARCH $(GO) run $(STATICCHECK) ./...
+	@if [ -d pkg/floors ]; then $(GO) test ./pkg/floors/...; fi
+
+vm: build ## a root shell in a VM with Debian's kernel and pure cgroup v2, with ./bin in its PATH
+	scripts/vm shell
+
+test-vm: build ## the tests that need the VM, alone
+	scripts/test vm
+
+bench: build ## compare start-up times with the engines that are installed (needs root)
+	$(SUDO) scripts/bench
+
+docs: ## regenerate generated text (CLI reference, step tables, chapter map)
+	$(GO) generate ./...
+
+deps: ## install what building and testing need through apt (list: scripts/deps)
+	scripts/deps install
+
+install: build ## copy the binaries to $(PREFIX)/bin (PREFIX=/usr/local, DESTDIR=)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(addprefix bin/,$(notdir $(wildcard cmd/*))) $(DESTDIR)$(PREFIX)/bin/
+
+uninstall: ## remove what install copied
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(wildcard cmd/*)))
+
+clean: ## remove what the build made
+	rm -rf bin rootfs/built/*/base.tar.gz rootfs/built/*/provenance
