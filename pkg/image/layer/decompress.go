@@ -44,17 +44,22 @@ const zstdWindow = 128 << 20
 // there. Closing the result does not close r.
 func Decompress(ctx context.Context, r io.Reader) (io.ReadCloser, Compression, error) {
 	br := bufio.NewReaderSize(r, 128<<10)
-	kind := Plain
-	for _, m := range magics {
-		if start, _ := br.Peek(len(m.start)); bytes.Equal(start, m.start) {
-			kind = m.kind
-		}
-	}
+	kind := Sniff(br)
 	rc, err := open(ctx, br, kind)
 	if err != nil {
 		return nil, kind, fmt.Errorf("decompress %s: %w", kind, err)
 	}
 	return rc, kind, nil
+}
+
+// Sniff tells the compression from the next bytes of r, and leaves them there.
+func Sniff(r *bufio.Reader) Compression {
+	for _, m := range magics {
+		if start, _ := r.Peek(len(m.start)); bytes.Equal(start, m.start) {
+			return m.kind
+		}
+	}
+	return Plain
 }
 
 func open(ctx context.Context, r io.Reader, kind Compression) (io.ReadCloser, error) {

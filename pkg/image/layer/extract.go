@@ -22,12 +22,30 @@ type Result struct {
 	Usage       Usage // zero when nothing was unpacked
 }
 
+// Promise is what somebody said the digests would be; empty ones say nothing.
+type Promise struct {
+	Digest digest.Digest
+	DiffID digest.Digest
+}
+
 // Extract reads a layer to its end, in one pass: it hashes what travels,
 // decompresses, hashes the tar inside and unpacks it under dir. With an empty
-// dir it only hashes. The digests in the result are facts; comparing them with
-// what was promised is the caller's, who must throw dir away if they differ.
-func Extract(ctx context.Context, blob io.Reader, dir string, limits Limits) (Result, error) {
+// dir it only hashes. If the layer is not what was promised the error is an
+// ErrDigest. After any error the caller throws dir away.
+func Extract(ctx context.Context, blob io.Reader, dir string, promise Promise, limits Limits) (Result, error) {
 	outer := newHasher(blob)
+	res, err := extract(ctx, outer, dir, limits)
+	if err != nil {
+		return res, blame(ctx, outer, promise, err)
+	}
+	res.Digest, res.Size = outer.digest(), outer.n
+	if err := Verify("layer", promise.Digest, res.Digest); err != nil {
+		return res, err
+	}
+	return res, Verify("content of layer "+string(res.Digest), promise.DiffID, res.DiffID)
+}
+
+func extract(ctx context.Context, outer *hasher, dir string, limits Limits) (Result, error) {
 	tarStream, kind, err := Decompress(ctx, outer)
 	if err != nil {
 		return Result{}, err
@@ -49,9 +67,21 @@ func Extract(ctx context.Context, blob io.Reader, dir string, limits Limits) (Re
 	if err := drain(ctx, outer, maxPadding); err != nil {
 		return res, fmt.Errorf("read the rest of the layer: %w", err)
 	}
-	res.Digest, res.Size = outer.digest(), outer.n
 	res.DiffID, res.TarSize = inner.digest(), inner.n
 	return res, nil
+}
+
+// blame finds out whether a layer that could not be unpacked was the promised
+// one. A corrupt layer usually trips the decompressor long before its digest
+// is known, and it matters which of the two is at fault.
+func blame(ctx context.Context, outer *hasher, promise Promise, cause error) error {
+	if promise.Digest == "" || outer.failed || drain(ctx, outer, math.MaxInt64) != nil {
+		return cause
+	}
+	if got := outer.digest(); got != promise.Digest {
+		return &DigestError{What: "layer", Want: promise.Digest, Got: got, Cause: cause}
+	}
+	return cause
 }
 
 // maxPadding bounds what may follow a tar's end mark, or the compressed
@@ -80,9 +110,10 @@ func drain(ctx context.Context, r io.Reader, limit int64) error {
 
 // hasher passes a stream through and keeps its SHA-256 and length.
 type hasher struct {
-	r io.Reader
-	h hash.Hash
-	n int64
+	r      io.Reader
+	h      hash.Hash
+	n      int64
+	failed bool // the stream itself broke, whatever it held
 }
 
 func newHasher(r io.Reader) *hasher { return &hasher{r: r, h: sha256.New()} }
@@ -91,6 +122,9 @@ func (h *hasher) Read(p []byte) (int, error) {
 	n, err := h.r.Read(p)
 	h.h.Write(p[:n]) // a hash never fails
 	h.n += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		h.failed = true
+	}
 	return n, err
 }
 

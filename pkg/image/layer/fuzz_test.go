@@ -86,7 +86,7 @@ func BenchmarkExtractAlpine(b *testing.B) {
 	}
 	b.SetBytes(int64(len(tarball)))
 	for b.Loop() {
-		if _, err := Extract(context.Background(), bytes.NewReader(tarball), b.TempDir(), Limits{}); err != nil {
+		if _, err := Extract(context.Background(), bytes.NewReader(tarball), b.TempDir(), Promise{}, Limits{}); err != nil {
 			b.Fatal(err)
 		}
 	}
