@@ -225,17 +225,14 @@ func (s *Store) describe(e entry, m ocispec.Manifest, rawConfig []byte) (*Image,
 	if err := json.Unmarshal(rawConfig, &img.Config); err != nil {
 		return nil, fmt.Errorf("read image config %s: %w", m.Config.Digest, err)
 	}
-	diffIDs := img.Config.RootFS.DiffIDs
-	if len(diffIDs) != len(m.Layers) {
-		return nil, fmt.Errorf("image %s: the manifest has %d layers, the config %d", m.Config.Digest, len(m.Layers), len(diffIDs))
+	promises, err := Promises(m, img.Config)
+	if err != nil {
+		return nil, fmt.Errorf("image %s: %w", m.Config.Digest, err)
 	}
-	for i, l := range m.Layers {
-		if !validDigest(diffIDs[i]) || !validDigest(l.Digest) {
-			return nil, fmt.Errorf("image %s: layer %d has no SHA-256 digest: %q, %q", m.Config.Digest, i, l.Digest, diffIDs[i])
-		}
-		dir := filepath.Join(s.layerPath(diffIDs[i]), layerDir)
-		img.Layers = append(img.Layers, Layer{Digest: l.Digest, DiffID: diffIDs[i], Size: l.Size, Dir: dir})
-		img.Size += l.Size
+	for i, p := range promises {
+		dir := filepath.Join(s.layerPath(p.DiffID), layerDir)
+		img.Layers = append(img.Layers, Layer{Digest: p.Digest, DiffID: p.DiffID, Size: m.Layers[i].Size, Dir: dir})
+		img.Size += m.Layers[i].Size
 	}
 	img.Created = time.Unix(0, 0).UTC()
 	if img.Config.Created != nil {

@@ -13,23 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrTooBig marks a layer that unpacks to more than Limits allow.
-var ErrTooBig = errors.New("layer is too big")
-
-// Limits bound what one layer may unpack to. The zero value takes nine tenths
-// of what the file system has free, so that a bomb fails before the host's
-// disk is full.
-type Limits struct {
-	Bytes   int64 // of file content
-	Entries int64
-}
-
-// Usage is what a layer unpacked to.
-type Usage struct {
-	Bytes   int64 `json:"bytes"` // of file content
-	Entries int64 `json:"entries"`
-}
-
 // Unpack reads a tar stream and lays its entries under dir, which must exist.
 // The tree is complete only if the error is nil. It reads to the archive's end
 // mark; what follows stays in r.
@@ -42,13 +25,13 @@ func Unpack(ctx context.Context, r io.Reader, dir string, limits Limits) (Usage,
 	for tr := tar.NewReader(r); ; {
 		h, err := tr.Next()
 		if err == io.EOF {
-			return u.used, u.finish()
+			return u.budget.Used, u.finish()
 		}
 		if err != nil {
-			return u.used, fmt.Errorf("read tar: %w", err)
+			return u.budget.Used, fmt.Errorf("read tar: %w", err)
 		}
 		if err := u.entry(h, tr); err != nil {
-			return u.used, fmt.Errorf("entry %q: %w", h.Name, err)
+			return u.budget.Used, fmt.Errorf("entry %q: %w", h.Name, err)
 		}
 	}
 }
@@ -56,8 +39,7 @@ func Unpack(ctx context.Context, r io.Reader, dir string, limits Limits) (Usage,
 type unpacker struct {
 	ctx    context.Context
 	root   *root
-	limits Limits
-	used   Usage
+	budget Budget
 	dirs   map[string]times // set at the end: each new entry touches its directory
 	buf    []byte
 }
@@ -65,25 +47,22 @@ type unpacker struct {
 type times [2]unix.Timespec // access, modification
 
 func newUnpacker(ctx context.Context, dir string, limits Limits) (*unpacker, error) {
+	free, err := FreeBudget(dir)
+	if err != nil {
+		return nil, err
+	}
+	budget := Budget{Limits: limits}
+	if limits.Bytes == 0 {
+		budget.Bytes = free.Bytes
+	}
+	if limits.Entries == 0 {
+		budget.Entries = free.Entries
+	}
 	r, err := openRoot(dir)
 	if err != nil {
 		return nil, err
 	}
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
-		r.close()
-		return nil, fmt.Errorf("statfs %s: %w", dir, err)
-	}
-	if limits.Bytes == 0 {
-		limits.Bytes = int64(fs.Bavail) * fs.Bsize / 10 * 9
-	}
-	if limits.Entries == 0 {
-		limits.Entries = int64(fs.Ffree) / 10 * 9
-	}
-	if fs.Files == 0 && limits.Entries == 0 { // btrfs has no inode count
-		limits.Entries = 1 << 62
-	}
-	return &unpacker{ctx: ctx, root: r, limits: limits, dirs: map[string]times{}, buf: make([]byte, 256<<10)}, nil
+	return &unpacker{ctx: ctx, root: r, budget: budget, dirs: map[string]times{}, buf: make([]byte, 256<<10)}, nil
 }
 
 func (u *unpacker) entry(h *tar.Header, content io.Reader) error {
@@ -93,7 +72,7 @@ func (u *unpacker) entry(h *tar.Header, content io.Reader) error {
 	if h.Typeflag == tar.TypeXGlobalHeader {
 		return nil // comments such as git's, no entry
 	}
-	if err := u.charge(h); err != nil {
+	if err := u.budget.Charge(h); err != nil {
 		return err
 	}
 	name, err := cleanName(h.Name)
@@ -116,22 +95,6 @@ func (u *unpacker) entry(h *tar.Header, content io.Reader) error {
 		return err
 	}
 	return u.attributes(parent, base, name, h)
-}
-
-// charge counts an entry before anything is written. The declared size is the
-// size written: sparse files are filled in.
-func (u *unpacker) charge(h *tar.Header) error {
-	u.used.Entries++
-	if h.Typeflag == tar.TypeReg || h.Typeflag == tar.TypeGNUSparse {
-		u.used.Bytes += h.Size
-	}
-	if u.used.Bytes > u.limits.Bytes || u.used.Bytes < 0 {
-		return fmt.Errorf("%w: more than %d bytes", ErrTooBig, u.limits.Bytes)
-	}
-	if u.used.Entries > u.limits.Entries {
-		return fmt.Errorf("%w: more than %d entries", ErrTooBig, u.limits.Entries)
-	}
-	return nil
 }
 
 // top is the entry for the layer's root directory, which exists already.
