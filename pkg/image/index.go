@@ -16,10 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Annotations of the descriptors in index.json. The first two are what
-// containerd, docker and skopeo write and read: a tag, and the full name.
+// Annotations of the descriptors in index.json. The first is the layout
+// specification's, the second containerd's and docker's. Some tools put only a
+// tag into the first; we put the full name into both, so that
+// `skopeo copy oci:images:docker.io/library/alpine:latest …` is unambiguous.
 const (
-	annotationTag         = ocispec.AnnotationRefName
+	annotationRef         = ocispec.AnnotationRefName
 	annotationName        = "io.containerd.image.name"
 	annotationRepoDigests = "minictr.repo-digests" // separated by spaces
 )
@@ -79,7 +81,7 @@ func decodeIndex(raw []byte) ([]entry, error) {
 			at[d.Digest.String()] = i
 			plain := d
 			plain.Annotations = maps.Clone(d.Annotations)
-			for _, ours := range []string{annotationTag, annotationName, annotationRepoDigests} {
+			for _, ours := range []string{annotationRef, annotationName, annotationRepoDigests} {
 				delete(plain.Annotations, ours)
 			}
 			entries = append(entries, entry{desc: plain})
@@ -99,7 +101,7 @@ func decodeIndex(raw []byte) ([]entry, error) {
 // specification allows, does not say of what.
 func nameOf(d ocispec.Descriptor) (Name, bool) {
 	full := d.Annotations[annotationName]
-	if tag := d.Annotations[annotationTag]; full == "" && strings.ContainsAny(tag, "/:") {
+	if tag := d.Annotations[annotationRef]; full == "" && strings.ContainsAny(tag, "/:") {
 		full = tag
 	}
 	name, err := ParseName(full)
@@ -128,7 +130,7 @@ func encodeIndex(entries []entry) ([]byte, error) {
 			d.Annotations = map[string]string{}
 			maps.Copy(d.Annotations, e.desc.Annotations)
 			if !name.IsZero() {
-				d.Annotations[annotationTag] = name.Tag
+				d.Annotations[annotationRef] = name.String()
 				d.Annotations[annotationName] = name.String()
 			}
 			if i == 0 && len(e.repoDigests) > 0 {

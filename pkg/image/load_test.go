@@ -160,16 +160,16 @@ func TestOCIArchiveLoads(t *testing.T) {
 		arch     string
 		names    string
 	}{
-		"containerd's name": {ociArchive(t, []ocispec.Descriptor{named(amd, annotationTag, "1", annotationName, "docker.io/library/a:1")}, amdBlobs...),
+		"containerd's name": {ociArchive(t, []ocispec.Descriptor{named(amd, annotationRef, "1", annotationName, "docker.io/library/a:1")}, amdBlobs...),
 			ocispec.Platform{}, "amd64", "a:1"},
-		"podman's name":    {ociArchive(t, []ocispec.Descriptor{named(amd, annotationTag, "localhost/a:1")}, amdBlobs...), ocispec.Platform{}, "amd64", "localhost/a:1"},
-		"a bare tag":       {ociArchive(t, []ocispec.Descriptor{named(amd, annotationTag, "latest")}, amdBlobs...), ocispec.Platform{}, "amd64", ""},
+		"podman's name":    {ociArchive(t, []ocispec.Descriptor{named(amd, annotationRef, "localhost/a:1")}, amdBlobs...), ocispec.Platform{}, "amd64", "localhost/a:1"},
+		"a bare tag":       {ociArchive(t, []ocispec.Descriptor{named(amd, annotationRef, "latest")}, amdBlobs...), ocispec.Platform{}, "amd64", ""},
 		"another platform": {ociArchive(t, []ocispec.Descriptor{arm}, armBlobs...), ocispec.Platform{OS: "linux", Architecture: "amd64"}, "arm64", ""},
-		"two names": {ociArchive(t, []ocispec.Descriptor{named(amd, annotationTag, "a:1"), named(amd, annotationTag, "b:2")}, amdBlobs...),
+		"two names": {ociArchive(t, []ocispec.Descriptor{named(amd, annotationRef, "a:1"), named(amd, annotationRef, "b:2")}, amdBlobs...),
 			ocispec.Platform{OS: "linux", Architecture: "amd64"}, "amd64", "a:1 b:2"},
-		"an index": {ociArchive(t, []ocispec.Descriptor{named(descriptor(mediaTypeIndex, inner), annotationTag, "a:1")}, append(both, blobMember(inner))...),
+		"an index": {ociArchive(t, []ocispec.Descriptor{named(descriptor(mediaTypeIndex, inner), annotationRef, "a:1")}, append(both, blobMember(inner))...),
 			linuxARM, "arm64", "a:1"},
-		"side by side": {ociArchive(t, []ocispec.Descriptor{named(amd, annotationTag, "a:1"), named(arm, annotationTag, "a:1")}, both...),
+		"side by side": {ociArchive(t, []ocispec.Descriptor{named(amd, annotationRef, "a:1"), named(arm, annotationRef, "a:1")}, both...),
 			linuxARM, "arm64", "a:1"},
 		"side by side, nameless": {ociArchive(t, []ocispec.Descriptor{amd, arm}, both...), linuxARM, "arm64", ""},
 	} {
@@ -255,7 +255,7 @@ func TestSkopeoReadsOurLayoutAndWritesArchivesWeLoad(t *testing.T) {
 	img := mustImport(t, s, "base:1", "x")
 	for _, format := range []string{"docker-archive", "oci-archive"} {
 		file := filepath.Join(t.TempDir(), "image.tar")
-		out, err := exec.Command(skopeo, "--insecure-policy", "copy", "oci:"+root+"/images:1", format+":"+file+":docker.io/library/copy:2").CombinedOutput()
+		out, err := exec.Command(skopeo, "--insecure-policy", "copy", "oci:"+root+"/images:docker.io/library/base:1", format+":"+file+":docker.io/library/copy:2").CombinedOutput()
 		if err != nil {
 			t.Fatalf("skopeo: %v: %s", err, out)
 		}

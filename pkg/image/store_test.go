@@ -150,7 +150,7 @@ func TestStoreIsALayoutOtherToolsRead(t *testing.T) {
 		t.Fatalf("layout %+v, index %+v", layout, index)
 	}
 	d := index.Manifests[0]
-	if d.Annotations["org.opencontainers.image.ref.name"] != "1.2" ||
+	if d.Annotations["org.opencontainers.image.ref.name"] != "quay.io/org/app:1.2" ||
 		d.Annotations["io.containerd.image.name"] != "quay.io/org/app:1.2" || d.Platform == nil || d.Platform.OS != "linux" {
 		t.Errorf("descriptor %+v", d)
 	}
