@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"strconv"
@@ -220,3 +221,60 @@ func quote(b []byte, limit int) string {
 
 // formatRet prints a returned word: small ones in decimal.
 func formatRet(r uintptr) string { return strconv.FormatInt(int64(r), 10) }
+
+// Path is a string with results of the parent's calls in it, for files like
+// /proc/<pid>/uid_map. Its elements are strings and Slots.
+type Path []any
+
+func (v Path) join(value func(Slot) string) string {
+	var b strings.Builder
+	for _, part := range v {
+		if s, ok := part.(Slot); ok {
+			b.WriteString(value(s))
+		} else {
+			fmt.Fprint(&b, part)
+		}
+	}
+	return b.String()
+}
+
+func (v Path) text(slots map[Slot]uintptr) string {
+	return quote([]byte(v.join(func(s Slot) string { return slotArg(s).text(slots) })), math.MaxInt)
+}
+
+func (v Path) word(t *table) operand {
+	return Str(v.join(func(s Slot) string { return formatRet(t.parents(s)) })).word(t)
+}
+
+// Message is a buffer with results of the parent's calls in it: a netlink
+// message that names a process by its pid, say.
+type Message struct {
+	Bytes   []byte
+	Patches []Patch
+	Show    string // what the message says, printed in braces; %s for each patched value
+}
+
+// Patch puts a slot's value, as a 32-bit integer in host byte order, at Offset.
+type Patch struct {
+	Offset int
+	Slot   Slot
+}
+
+func (v *Message) text(slots map[Slot]uintptr) string {
+	values := make([]any, len(v.Patches))
+	for i, p := range v.Patches {
+		values[i] = slotArg(p.Slot).text(slots)
+	}
+	if len(values) == 0 {
+		return "{" + v.Show + "}"
+	}
+	return "{" + fmt.Sprintf(v.Show, values...) + "}"
+}
+
+func (v *Message) word(t *table) operand {
+	b := append([]byte(nil), v.Bytes...)
+	for _, p := range v.Patches {
+		binary.NativeEndian.PutUint32(b[p.Offset:], uint32(t.parents(p.Slot)))
+	}
+	return t.pointer(unsafe.Pointer(unsafe.SliceData(b)))
+}

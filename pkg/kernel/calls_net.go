@@ -26,21 +26,36 @@ var (
 
 // NetlinkRequest is two calls: sendto with the message, and recvfrom of the
 // acknowledgement, whose error counts as the call's own. The message must ask
-// for exactly one (NLM_F_ACK). show prints it, shell is what a student would type.
-func NetlinkRequest(socket Arg, message []byte, show, shell string) []Call {
+// for exactly one (NLM_F_ACK). shell is what a student would type.
+func NetlinkRequest(socket Arg, m *Message, shell string) []Call {
 	kernelAddr := &unix.RawSockaddrNetlink{Family: unix.AF_NETLINK}
 	to := func() string { return "{sa_family=AF_NETLINK, nl_pid=0, nl_groups=00000000}" }
-	reply := make([]byte, 4096)
 	return []Call{
-		call("sendto", unix.SYS_SENDTO, socket,
-			memory{unsafe.Pointer(unsafe.SliceData(message)), func() string { return "{" + show + "}" }},
-			Int(len(message)), Int(0), memory{unsafe.Pointer(kernelAddr), to}, Int(unsafe.Sizeof(*kernelAddr))).As(shell),
-		{
-			Name: "recvfrom", Nr: unix.SYS_RECVFROM, kind: ack,
-			Args: []Arg{
-				socket, memory{unsafe.Pointer(&reply[0]), func() string { return fmt.Sprintf("{ack of %s}", show) }},
-				Int(len(reply)), Int(0), Null, Null,
-			},
-		},
+		call("sendto", unix.SYS_SENDTO, socket, m, Int(len(m.Bytes)), Int(0),
+			memory{unsafe.Pointer(kernelAddr), to}, Int(unsafe.Sizeof(*kernelAddr))).As(shell),
+		NetlinkAck(socket),
 	}
+}
+
+// NetlinkAck receives one acknowledgement; the error in it counts as the
+// call's own.
+func NetlinkAck(socket Arg) Call {
+	reply := make([]byte, 4096)
+	show := func() string {
+		return fmt.Sprintf("{nlmsgerr: %s}", errnoText(netlinkErrno(unsafe.Pointer(&reply[0]), 20)))
+	}
+	c := call("recvfrom", unix.SYS_RECVFROM, socket, memory{unsafe.Pointer(&reply[0]), show}, Int(len(reply)), Int(0), Null, Null)
+	c.kind = ack
+	return c
+}
+
+// PidfdOpen is pidfd_open(2) on the process whose pid an earlier call saved.
+func PidfdOpen(pid Arg) Call {
+	return call("pidfd_open", unix.SYS_PIDFD_OPEN, pid, Int(0))
+}
+
+// PidfdGetfd is pidfd_getfd(2) (Linux 5.6): a copy of another process's
+// descriptor.
+func PidfdGetfd(pidfd, fd Arg) Call {
+	return call("pidfd_getfd", unix.SYS_PIDFD_GETFD, pidfd, fd, Int(0))
 }

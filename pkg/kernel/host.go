@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"syscall"
@@ -166,20 +167,35 @@ func (c *Child) Abandon() {
 	}
 }
 
-// Text prints call i with the results it used filled in.
-func (c *Child) Text(i int) string {
+// Texts prints every call with the results it used filled in, as far as they
+// are known.
+func (c *Child) Texts() []string {
 	slots := make(map[Slot]uintptr, len(c.known))
 	for s, v := range c.known {
 		slots[s] = v
 	}
-	for j := 0; j < i; j++ {
-		if s := c.calls[j].Save; s != "" {
-			if r := c.Rec.Result(j); r.OK() {
-				slots[s] = r.Ret
+	texts := make([]string, len(c.calls))
+	for i, call := range c.calls {
+		texts[i] = call.format(slots)
+		if call.Save != "" {
+			if r := c.Rec.Result(i); r.OK() {
+				slots[call.Save] = r.Ret
 			}
 		}
 	}
-	return c.calls[i].format(slots)
+	return texts
+}
+
+// Results returns what the child has saved so far, by slot. Descriptors among
+// them are the child's own; see [PidfdGetfd].
+func (c *Child) Results() map[Slot]uintptr {
+	slots := make(map[Slot]uintptr)
+	for i, call := range c.calls {
+		if r := c.Rec.Result(i); call.Save != "" && r.OK() {
+			slots[call.Save] = r.Ret
+		}
+	}
+	return slots
 }
 
 // Final returns the process that goes on after fork calls: the clone's own
@@ -200,7 +216,7 @@ func (c *Child) Final() int {
 // program, and if not, which call broke off and why. Ask it after Hear said
 // false.
 func (c *Child) Executed() error {
-	var lastExec *CallError
+	var refused *CallError
 	for i, call := range c.calls {
 		r := c.Rec.Result(i)
 		switch {
@@ -209,17 +225,21 @@ func (c *Child) Executed() error {
 		case r.State == Entered && call.kind == exec:
 			return nil
 		case r.State == Entered || r.State == Pending:
-			return &CallError{Call: call, Text: c.Text(i), Index: i, Errno: syscall.EINTR, Killed: true}
+			return c.errorOf(i, Result{Errno: syscall.EINTR}, true)
 		case call.kind == exec && call.Allowed(r.Errno):
-			lastExec = worse(lastExec, &CallError{Call: call, Text: c.Text(i), Index: i, Errno: r.Errno})
+			refused = worse(refused, c.errorOf(i, r, false))
 		case !call.Allowed(r.Errno):
-			return &CallError{Call: call, Text: c.Text(i), Index: i, Errno: r.Errno}
+			return c.errorOf(i, r, false)
 		}
 	}
-	if lastExec != nil {
-		return lastExec
+	if refused != nil {
+		return refused
 	}
-	return fmt.Errorf("the list of calls ends without execve")
+	return errors.New("the list of calls ends without execve")
+}
+
+func (c *Child) errorOf(i int, r Result, killed bool) *CallError {
+	return &CallError{Call: c.calls[i], Text: c.Texts()[i], Index: i, Errno: r.Errno, Killed: killed}
 }
 
 // worse keeps the more telling of two execve errors: a file that is there and

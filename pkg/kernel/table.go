@@ -104,6 +104,16 @@ func (t *table) slot(s Slot) operand {
 	return immediate(v)
 }
 
+// parents finds a value that must be known when the table is compiled, because
+// it goes into memory and not into a register.
+func (t *table) parents(s Slot) uintptr {
+	v, ok := t.known[s]
+	if !ok {
+		t.refuse("<%s> is not known before the calls are made", s)
+	}
+	return v
+}
+
 // guard finds the slot that decides whether a call is made.
 func (t *table) guard(s Slot) int8 {
 	_, own := t.index[s]
