@@ -78,7 +78,7 @@ func (m *Machine) testAll(out io.Writer, patterns []string) (failed bool, err er
 	for _, p := range packages {
 		m.say("building the tests of %s", p.Name)
 		if said, err := p.build(filepath.Join(dir, p.file())); err != nil {
-			fail(out, p.Name + inVM, string(said))
+			fail(out, p.Name+inVM, string(said))
 			failed = true
 			continue
 		}
@@ -211,7 +211,7 @@ func convert(out io.Writer, from io.Reader, packages []testPackage) (failed bool
 	}
 	for _, p := range packages {
 		if missing[p.Name] {
-			fail(out, p.Name + inVM, "the VM ended before these tests began\n")
+			fail(out, p.Name+inVM, "the VM ended before these tests began\n")
 			failed = true
 		}
 	}
@@ -228,7 +228,7 @@ func convertPackage(out io.Writer, lines *bufio.Reader, name string) (failed boo
 		err = converter.Start()
 	}
 	if err != nil {
-		fail(out, name + inVM, "test2json: " + err.Error() + "\n")
+		fail(out, name+inVM, "test2json: "+err.Error()+"\n")
 		return true
 	}
 	code := "the VM ended"
@@ -252,7 +252,7 @@ func convertPackage(out io.Writer, lines *bufio.Reader, name string) (failed boo
 		return false
 	}
 	// A test binary that panics or is killed may end without a word that test2json takes for a failure.
-	fail(out, name + inVM, "exit code: " + code + "\n")
+	fail(out, name+inVM, "exit code: "+code+"\n")
 	return true
 }
 
