@@ -160,17 +160,27 @@ func TestOCIArchiveLoads(t *testing.T) {
 		arch     string
 		names    string
 	}{
-		"containerd's name": {ociArchive(t, []ocispec.Descriptor{named(amd, annotationRef, "1", annotationName, "docker.io/library/a:1")}, amdBlobs...),
-			ocispec.Platform{}, "amd64", "a:1"},
+		"containerd's name": {
+			ociArchive(t, []ocispec.Descriptor{named(amd, annotationRef, "1", annotationName, "docker.io/library/a:1")}, amdBlobs...),
+			ocispec.Platform{},
+			"amd64", "a:1",
+		},
 		"podman's name":    {ociArchive(t, []ocispec.Descriptor{named(amd, annotationRef, "localhost/a:1")}, amdBlobs...), ocispec.Platform{}, "amd64", "localhost/a:1"},
 		"a bare tag":       {ociArchive(t, []ocispec.Descriptor{named(amd, annotationRef, "latest")}, amdBlobs...), ocispec.Platform{}, "amd64", ""},
 		"another platform": {ociArchive(t, []ocispec.Descriptor{arm}, armBlobs...), ocispec.Platform{OS: "linux", Architecture: "amd64"}, "arm64", ""},
-		"two names": {ociArchive(t, []ocispec.Descriptor{named(amd, annotationRef, "a:1"), named(amd, annotationRef, "b:2")}, amdBlobs...),
-			ocispec.Platform{OS: "linux", Architecture: "amd64"}, "amd64", "a:1 b:2"},
-		"an index": {ociArchive(t, []ocispec.Descriptor{named(descriptor(mediaTypeIndex, inner), annotationRef, "a:1")}, append(both, blobMember(inner))...),
-			linuxARM, "arm64", "a:1"},
-		"side by side": {ociArchive(t, []ocispec.Descriptor{named(amd, annotationRef, "a:1"), named(arm, annotationRef, "a:1")}, both...),
-			linuxARM, "arm64", "a:1"},
+		"two names": {
+			ociArchive(t, []ocispec.Descriptor{named(amd, annotationRef, "a:1"), named(amd, annotationRef, "b:2")}, amdBlobs...),
+			ocispec.Platform{OS: "linux", Architecture: "amd64"},
+			"amd64", "a:1 b:2",
+		},
+		"an index": {
+			ociArchive(t, []ocispec.Descriptor{named(descriptor(mediaTypeIndex, inner), annotationRef, "a:1")}, append(both, blobMember(inner))...),
+			linuxARM, "arm64", "a:1",
+		},
+		"side by side": {
+			ociArchive(t, []ocispec.Descriptor{named(amd, annotationRef, "a:1"), named(arm, annotationRef, "a:1")}, both...),
+			linuxARM, "arm64", "a:1",
+		},
 		"side by side, nameless": {ociArchive(t, []ocispec.Descriptor{amd, arm}, both...), linuxARM, "arm64", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
