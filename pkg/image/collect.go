@@ -60,9 +60,36 @@ func (s *Store) retire(entries []entry) error {
 			return nil
 		}
 		path := filepath.Join(s.layers, name)
-		away := path + "." + strings.ToLower(rand.Text()) + removedSuffix
-		return unlessLeased(filepath.Join(path, recordFile), func() error { return os.Rename(path, away) })
+		return unlessLeased(filepath.Join(path, recordFile), func() error { return away(path) })
 	}))
+}
+
+// away takes a layer out of use at once; sweep deletes it.
+func away(path string) error {
+	return os.Rename(path, path+"."+strings.ToLower(rand.Text())+removedSuffix)
+}
+
+// whole tells whether an unpacked layer has its two parts.
+func (s *Store) whole(diffID digest.Digest) bool {
+	var st unix.Stat_t
+	dir := s.layerPath(diffID)
+	return unix.Stat(filepath.Join(dir, recordFile), &st) == nil && unix.Stat(filepath.Join(dir, layerDir), &st) == nil
+}
+
+// retireBroken makes room where somebody removed a part of a layer. The lock
+// makes the look and the rename one: layers go only under it, and one that is
+// there, even broken, is not replaced.
+func (s *Store) retireBroken(diffID digest.Digest) error {
+	lock, err := s.lockIndex(unix.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	if !s.whole(diffID) {
+		if err = away(s.layerPath(diffID)); errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	}
+	return errors.Join(err, lock.Close())
 }
 
 // needs follows every entry. An entry whose documents are gone needs nothing,

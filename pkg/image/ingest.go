@@ -49,18 +49,23 @@ func (s *Store) Begin() (*Ingest, error) {
 }
 
 func (s *Store) makeDirs() error {
-	layout := filepath.Join(s.images, ocispec.ImageLayoutFile)
-	if _, err := os.Stat(layout); err == nil {
-		return nil // written last
-	}
-	// Layers hold setuid programs, outdated ones too: nobody but root gets in.
-	for dir, mode := range map[string]fs.FileMode{s.blobs: 0o755, s.layers: 0o700} {
-		if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
-			return fmt.Errorf("make image store: %w", err)
+	layout := filepath.Join(s.images, ocispec.ImageLayoutFile) // written last
+	_, err := os.Stat(layout)
+	for dir, mode := range map[string]fs.FileMode{
+		s.blobs:  0o755,
+		s.layers: 0o700, // layers hold setuid programs, outdated ones too: nobody but root gets in
+	} {
+		if err != nil {
+			if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
+				return fmt.Errorf("make image store: %w", err)
+			}
 		}
 		if err := os.Mkdir(dir, mode); err != nil && !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("make image store: %w", err)
 		}
+	}
+	if err == nil {
+		return nil
 	}
 	lock, err := s.lockIndex(unix.LOCK_EX)
 	if err != nil {
@@ -207,8 +212,7 @@ func (s *Store) ensureUnpacked(img *Image) error {
 
 func (s *Store) unpacked(img *Image) bool {
 	for _, l := range img.Layers {
-		var st unix.Stat_t
-		if err := unix.Stat(l.Dir, &st); err != nil {
+		if !s.whole(l.DiffID) {
 			return false
 		}
 	}

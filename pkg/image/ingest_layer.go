@@ -86,7 +86,7 @@ func (in *Ingest) present(src LayerSource) (Brought, bool, error) {
 	if src.DiffID == "" {
 		return Brought{}, false, nil
 	}
-	record, err := in.lease(in.s.recordPath(src.DiffID))
+	record, err := in.leaseLayer(src.DiffID)
 	if record == nil || err != nil {
 		return Brought{}, false, err
 	}
@@ -143,6 +143,15 @@ func (in *Ingest) lease(path string) (*os.File, error) {
 	return f, nil
 }
 
+// leaseLayer leases an unpacked layer by its record; nil when it is not there,
+// or when somebody removed its files.
+func (in *Ingest) leaseLayer(diffID digest.Digest) (*os.File, error) {
+	if !in.s.whole(diffID) {
+		return nil, nil
+	}
+	return in.lease(in.s.recordPath(diffID))
+}
+
 func (in *Ingest) keepLease(path string, f *os.File) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -151,15 +160,9 @@ func (in *Ingest) keepLease(path string, f *os.File) {
 
 // fill does the work in a workspace that is ours.
 func (in *Ingest) fill(ctx context.Context, w *workspace, src LayerSource) (Brought, error) {
-	dir := ""
-	if src.DiffID == "" || !in.leased(in.s.recordPath(src.DiffID)) {
-		dir = w.path(layerDir)
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			return Brought{}, fmt.Errorf("make layer directory: %w", err)
-		}
-		if err := os.Chmod(dir, 0o755); err != nil { // whatever the umask: it is a container's /
-			return Brought{}, fmt.Errorf("make layer directory: %w", err)
-		}
+	dir, err := in.unpackTo(w, src.DiffID)
+	if err != nil {
+		return Brought{}, err
 	}
 	stream, tmp, err := in.open(ctx, w, src)
 	if err != nil {
@@ -183,10 +186,22 @@ func (in *Ingest) fill(ctx context.Context, w *workspace, src LayerSource) (Brou
 	return in.brought(res.Digest, res.DiffID)
 }
 
-func (in *Ingest) leased(path string) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.leases[path] != nil
+// unpackTo makes the directory to unpack in; none if only the blob is missing.
+func (in *Ingest) unpackTo(w *workspace, diffID digest.Digest) (string, error) {
+	if diffID != "" {
+		if record, err := in.leaseLayer(diffID); record != nil || err != nil {
+			return "", err
+		}
+	}
+	dir := w.path(layerDir)
+	err := os.Mkdir(dir, 0o755)
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // whatever the umask: it is a container's /
+	}
+	if err != nil {
+		return "", fmt.Errorf("make layer directory: %w", err)
+	}
+	return dir, nil
 }
 
 // open starts the layer's stream: from the blob that is here, or from outside,
@@ -225,14 +240,14 @@ func (in *Ingest) publishBlob(tmp *os.File, d digest.Digest) error {
 	if err := tmp.Sync(); err != nil {
 		return err
 	}
-	return in.publish(tmp.Name(), in.s.blobPath(d), func() error {
-		// A link, since a rename would replace a blob that others lease. The
-		// temporary name goes with the workspace, or now, if that is to stay.
-		if err := os.Link(tmp.Name(), in.s.blobPath(d)); err != nil {
-			return err
-		}
-		return os.Remove(tmp.Name())
-	})
+	final := in.s.blobPath(d)
+	// A link, since a rename would replace a blob that others lease.
+	move := func() error { return os.Link(tmp.Name(), final) }
+	existing := func() (*os.File, error) { return in.lease(final) }
+	if err := in.publish(tmp.Name(), final, move, existing); err != nil {
+		return err
+	}
+	return os.Remove(tmp.Name()) // the workspace may become the layer
 }
 
 // publishDir writes the record and gives the workspace its final name.
@@ -249,17 +264,24 @@ func (in *Ingest) publishDir(w *workspace, res layer.Result) error {
 	if err := unix.Syncfs(int(w.lock.Fd())); err != nil {
 		return fmt.Errorf("sync: %w", err)
 	}
-	return in.publish(w.path(recordFile), in.s.recordPath(res.DiffID), func() error {
+	move := func() error {
 		err := os.Rename(w.dir, in.s.layerPath(res.DiffID))
 		w.kept = err == nil
 		return err
-	})
+	}
+	existing := func() (*os.File, error) {
+		if err := in.s.retireBroken(res.DiffID); err != nil {
+			return nil, err
+		}
+		return in.leaseLayer(res.DiffID)
+	}
+	return in.publish(w.path(recordFile), in.s.recordPath(res.DiffID), move, existing)
 }
 
 // publish leases tmp, makes it appear under its final name, and keeps the
 // lease. If the final name exists, that one is leased instead: same digest,
 // same content.
-func (in *Ingest) publish(tmp, final string, move func() error) error {
+func (in *Ingest) publish(tmp, final string, move func() error, existing func() (*os.File, error)) error {
 	f, err := lease(tmp)
 	if err != nil {
 		return err
@@ -273,8 +295,8 @@ func (in *Ingest) publish(tmp, final string, move func() error) error {
 		if !errors.Is(err, fs.ErrExist) && !errors.Is(err, unix.ENOTEMPTY) {
 			return errors.Join(err, f.Close())
 		}
-		if other, err := in.lease(final); other != nil || err != nil {
+		if other, err := existing(); other != nil || err != nil {
 			return errors.Join(err, f.Close())
-		} // collected since: try again
+		} // it went since: try again
 	}
 }

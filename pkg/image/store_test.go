@@ -250,27 +250,44 @@ func TestFailedImportLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestDeletedLayerDirectoryIsUnpackedAgain(t *testing.T) {
-	s, root := openStore(t)
-	img := mustImport(t, s, "base", "x")
-	before := files(t, root)
-	if err := os.RemoveAll(filepath.Join(root, "layers")); err != nil {
-		t.Fatal(err)
+func TestDeletedLayerIsUnpackedAgain(t *testing.T) {
+	for name, remove := range map[string]func(root string, l Layer) error{
+		"all layers":   func(root string, _ Layer) error { return os.RemoveAll(filepath.Join(root, "layers")) },
+		"one layer":    func(_ string, l Layer) error { return os.RemoveAll(filepath.Dir(l.Dir)) },
+		"its files":    func(_ string, l Layer) error { return os.RemoveAll(l.Dir) },
+		"its record":   func(_ string, l Layer) error { return os.Remove(filepath.Join(filepath.Dir(l.Dir), recordFile)) },
+		"nothing else": func(string, Layer) error { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, root := openStore(t)
+			img := mustImport(t, s, "base", "x")
+			before := files(t, root)
+			for _, get := range []func() (*Image, error){
+				func() (*Image, error) { return s.Get("base") },
+				func() (*Image, error) {
+					img, release, err := s.Hold("base")
+					if err == nil {
+						release()
+					}
+					return img, err
+				},
+				func() (*Image, error) { return mustImport(t, s, "base", "x"), nil },
+			} {
+				if err := remove(root, img.Layers[0]); err != nil {
+					t.Fatal(err)
+				}
+				if got, err := get(); err != nil || got.ID != img.ID {
+					t.Fatal(got, err)
+				}
+				if err := s.sweep(); err != nil {
+					t.Fatal(err)
+				}
+				if after := files(t, root); !slices.Equal(before, after) {
+					t.Fatalf("files before %v, after %v", before, after)
+				}
+			}
+		})
 	}
-	if err := os.Mkdir(filepath.Join(root, "layers"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Get("base"); err != nil {
-		t.Fatal(err)
-	}
-	if after := files(t, root); !slices.Equal(before, after) {
-		t.Errorf("files before %v, after %v", before, after)
-	}
-	held, release, err := s.Hold("base")
-	if err != nil || held.ID != img.ID {
-		t.Fatal(held, err)
-	}
-	release()
 }
 
 func TestInterruptedWorkIsSweptAway(t *testing.T) {

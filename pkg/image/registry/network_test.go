@@ -384,3 +384,98 @@ func TestManyProcessesPullALayerOnce(t *testing.T) {
 		t.Errorf("files %v", all)
 	}
 }
+
+func TestAKilledPullIsClearedAwayByTheNext(t *testing.T) {
+	h := newHub(t)
+	h.push(t, "app", "1", amd64, "one", "two")
+	two := digest.FromBytes(gzipped(t, tarOf(t, "two")))
+	var stuck atomic.Bool
+	stuck.Store(true)
+	started := make(chan struct{}, 1)
+	h.before = func(w http.ResponseWriter, r *http.Request) bool {
+		if !stuck.Load() || !strings.HasSuffix(r.URL.Path, two.String()) {
+			return false
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(gzipped(t, tarOf(t, "two")))))
+		_, _ = w.Write(gzipped(t, tarOf(t, "two"))[:600]) // the file's header
+		_ = http.NewResponseController(w).Flush()
+		started <- struct{}{}
+		<-r.Context().Done()
+		return true
+	}
+	s, root := openStore(t)
+	victim := helper(t, "pull", root, h.host()+"/app:1")
+	if err := victim.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-started
+	partial := filepath.Join(root, "layers", digest.FromBytes(tarOf(t, "two")).Encoded()+".partial")
+	for range 100 { // until it has something to leave behind
+		if _, err := os.Stat(filepath.Join(partial, "blob")); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := victim.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = victim.Wait() // killed
+	if _, err := os.Stat(partial); err != nil {
+		t.Fatalf("the killed pull left nothing to clear: %v", err)
+	}
+	stuck.Store(false)
+	if _, err := Pull(ctx, s, h.name(t, "app:1"), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if all := files(t, root); len(all) != 2+2+2*3 {
+		t.Errorf("files %v", all)
+	}
+}
+
+func TestPullsAndRemovesAtOnceEndInOrder(t *testing.T) {
+	h := newHub(t)
+	h.push(t, "a", "1", amd64, "base", "mine")
+	h.push(t, "b", "1", amd64, "base", "other")
+	s, root := openStore(t)
+	var wg sync.WaitGroup
+	for i := range 6 {
+		ref := []string{"a:1", "b:1"}[i%2]
+		wg.Go(func() {
+			for range 15 {
+				img, err := Pull(ctx, s, h.name(t, ref), Options{retry: quick})
+				if err != nil {
+					t.Errorf("pull %s: %v", ref, err)
+					continue
+				}
+				if got, err := s.Get(h.host() + "/" + ref); err == nil && got.ID != img.ID || err != nil && !errors.Is(err, image.ErrNotFound) {
+					t.Errorf("get %s: %v, %v", ref, got, err)
+				}
+				if _, err := s.List(); err != nil {
+					t.Errorf("list: %v", err)
+				}
+				if _, err := s.Remove(h.host()+"/"+ref, false, nil); err != nil && !errors.Is(err, image.ErrNotFound) {
+					t.Errorf("remove %s: %v", ref, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, ref := range []string{"a:1", "b:1"} {
+		if _, err := Pull(ctx, s, h.name(t, ref), Options{}); err != nil {
+			t.Fatal(err)
+		}
+		img, err := s.Get(h.host() + "/" + ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(filepath.Join(img.Layers[0].Dir, "base")); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.Remove(h.host()+"/"+ref, false, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all := files(t, root); len(all) != 2 {
+		t.Errorf("left %v", all)
+	}
+}
