@@ -20,7 +20,7 @@ type Arg interface {
 // the interpreter fills in.
 type operand struct {
 	word uintptr
-	slot int8 // index into the table's slots, -1 for an immediate
+	slot int16 // index into the table's slots, -1 for an immediate
 }
 
 func immediate(w uintptr) operand { return operand{word: w, slot: -1} }

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -61,13 +62,14 @@ func Write(fd Arg, data []byte) Call {
 
 // WriteFile is three calls: open an existing file, write one short value, close
 // it. Kernel interface files (cgroup, /proc) take a value in one write.
-func WriteFile(path, value string) []Call {
+func WriteFile(path, value string) []Call { return WriteTo(Str(path), value) }
+
+// WriteTo is WriteFile for a path that may hold the results of earlier calls.
+func WriteTo(path Arg, value string) []Call {
 	const slot Slot = "file"
-	return []Call{
-		Openat(AtFDCWD, path, unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(slot),
-		Write(FD(slot), []byte(value)).As(fmt.Sprintf("echo %s > %s", value, path)),
-		Close(FD(slot)),
-	}
+	open := call("openat", unix.SYS_OPENAT, AtFDCWD, path, openFlagArg(unix.O_WRONLY|unix.O_CLOEXEC)).Into(slot)
+	shell := fmt.Sprintf("echo %s > %s", strings.TrimSpace(value), strings.Trim(path.text(nil), `"`))
+	return []Call{open, Write(FD(slot), []byte(value)).As(shell), Close(FD(slot))}
 }
 
 // Mkdir is mkdirat(2) relative to the working directory.
@@ -131,4 +133,11 @@ func Umask(mask uint32) Call { return call("umask", unix.SYS_UMASK, Octal(mask))
 // Ioctl is ioctl(2) with a number as its argument.
 func Ioctl(fd Arg, request Named, arg Arg) Call {
 	return call("ioctl", unix.SYS_IOCTL, fd, request, arg)
+}
+
+// MknodFile is mknodat(2) for an empty regular file: it makes one where none
+// is, and never opens what is there.
+func MknodFile(path string, mode uint32) Call {
+	m := Named{fmt.Sprintf("S_IFREG|%#o", mode), uintptr(unix.S_IFREG | mode)}
+	return call("mknodat", unix.SYS_MKNODAT, AtFDCWD, Str(path), m, Int(0))
 }

@@ -63,6 +63,9 @@ func interpret(ops []op, values []uintptr, failed []bool, entries []entry) {
 		o, e := &ops[i], &entries[i]
 		if o.guard >= 0 && failed[o.guard] != o.fails {
 			atomic.StoreUint32(&e.state, uint32(Skipped))
+			if o.save >= 0 {
+				failed[o.save] = true
+			}
 			continue
 		}
 		for j := 0; j < 6; j++ {

@@ -8,17 +8,17 @@ import (
 )
 
 // maxSlots bounds the values one table can hand from call to call.
-const maxSlots = 100
+const maxSlots = 1000
 
 // op is a call compiled for the interpreter: words only, nothing to allocate,
 // nothing to follow but pointers to memory that the table keeps alive.
 type op struct {
 	nr    uintptr
 	args  [6]uintptr
-	slots [6]int8 // where an argument is filled in from, -1: args holds it
-	save  int8    // slot that receives the result, -1: none
-	guard int8    // slot that decides, -1: always
-	fails bool    // the guard wants a failure
+	slots [6]int16 // where an argument is filled in from, -1: args holds it
+	save  int16    // slot that receives the result, -1: none
+	guard int16    // slot that decides, -1: always
+	fails bool     // the guard wants a failure
 	kind  kind
 	allow [3]syscall.Errno
 	reply unsafe.Pointer // ack: the netlink reply
@@ -28,7 +28,7 @@ type op struct {
 type table struct {
 	ops    []op
 	known  map[Slot]uintptr // results of calls the parent made
-	index  map[Slot]int8    // slots of this table's own calls
+	index  map[Slot]int16   // slots of this table's own calls
 	values []uintptr        // their values; failed marks those without one
 	failed []bool
 	keep   []unsafe.Pointer
@@ -49,7 +49,7 @@ func compile(calls []Call, known map[Slot]uintptr) (*table, error) {
 }
 
 func (t *table) add(c Call) {
-	o := op{nr: c.Nr, kind: c.kind, save: -1, guard: -1, slots: [6]int8{-1, -1, -1, -1, -1, -1}}
+	o := op{nr: c.Nr, kind: c.kind, save: -1, guard: -1, slots: [6]int16{-1, -1, -1, -1, -1, -1}}
 	if len(c.Args) > len(o.args) {
 		t.refuse("%d arguments, the kernel takes 6", len(c.Args))
 		return
@@ -75,20 +75,20 @@ func (t *table) add(c Call) {
 }
 
 // define gives slot s an index; until its call ran it counts as failed.
-func (t *table) define(s Slot) int8 {
+func (t *table) define(s Slot) int16 {
 	if i, ok := t.index[s]; ok {
 		return i
 	}
 	if t.index == nil {
-		t.index = make(map[Slot]int8)
-		t.values, t.failed = make([]uintptr, maxSlots), make([]bool, maxSlots)
+		t.index = make(map[Slot]int16)
 	}
-	i := int8(len(t.index))
-	if int(i) >= maxSlots {
+	if len(t.index) == maxSlots {
 		t.refuse("more than %d saved results", maxSlots)
 		return 0
 	}
-	t.index[s], t.failed[i] = i, true
+	i := int16(len(t.index))
+	t.index[s] = i
+	t.values, t.failed = append(t.values, 0), append(t.failed, true)
 	return i
 }
 
@@ -115,7 +115,7 @@ func (t *table) parents(s Slot) uintptr {
 }
 
 // guard finds the slot that decides whether a call is made.
-func (t *table) guard(s Slot) int8 {
+func (t *table) guard(s Slot) int16 {
 	_, own := t.index[s]
 	i := t.define(s)
 	if v, ok := t.known[s]; ok && !own {

@@ -131,7 +131,7 @@ func (x *run) hostStep(i int, s Step) error {
 			text = x.host.Text(c)
 		}
 		r, err := x.host.Do(c)
-		if x.Observe != nil {
+		if x.Observe != nil && r.State != kernel.Skipped {
 			x.emit(callEvent(i, s, c, text, r))
 		}
 		if err != nil {
@@ -268,6 +268,9 @@ func (x *run) reportCalls(i int, s Step, texts []string, from, to int) {
 		if r.State == kernel.Pending {
 			return
 		}
+		if r.State == kernel.Skipped {
+			continue // never made
+		}
 		e := callEvent(i, s, x.child.Calls()[j], texts[j], r)
 		e.PID = x.child.PID
 		x.emit(e)
@@ -338,7 +341,7 @@ func Undo(plan Plan, journal []string, observe func(Event)) error {
 		do := func(c kernel.Call) error {
 			text := host.Text(c)
 			r, err := host.Do(c)
-			if observe != nil {
+			if observe != nil && r.State != kernel.Skipped {
 				observe(callEvent(i, s, c, text, r))
 			}
 			return err

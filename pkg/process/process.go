@@ -1,0 +1,165 @@
+package process
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"minictr/pkg/book"
+	"minictr/pkg/kernel"
+	"minictr/pkg/step"
+)
+
+// The slots in which the caller leaves the program's standard descriptors.
+const (
+	Stdin  kernel.Slot = "stdin"
+	Stdout kernel.Slot = "stdout"
+	Stderr kernel.Slot = "stderr"
+)
+
+const endsWithProcess = "attributes of a process end with it"
+
+func inside(name string, topic book.Topic, why string, calls ...kernel.Call) step.Step {
+	return step.Step{Name: name, Topic: topic, Side: step.Inside, Why: why, Calls: calls, Rule: endsWithProcess}
+}
+
+// Session makes the process the leader of a session without a terminal, and,
+// until execve, one that the container's other processes may not look into: its
+// /proc/<pid>/exe is still this host's program (CVE-2019-5736).
+func Session() step.Step {
+	return inside("process.session", book.Containers,
+		"a session of its own: Ctrl-C on our terminal is not the container's, and nobody in the container may trace us",
+		kernel.SetDumpable(false), kernel.Setsid())
+}
+
+// Stdio puts the standard descriptors in their places.
+func Stdio() step.Step {
+	return inside("process.stdio", book.Engine,
+		"the container's standard input and outputs are the shim's pipes",
+		kernel.Dup3(kernel.FD(Stdin), 0, false), kernel.Dup3(kernel.FD(Stdout), 1, false), kernel.Dup3(kernel.FD(Stderr), 2, false))
+}
+
+// Sysctl sets kernel parameters of the container's own namespaces.
+func Sysctl(values map[string]string) step.Step {
+	s := inside("process.sysctl", book.Namespaces, "kernel parameters that belong to the new namespaces, not to the host")
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		file := "/proc/sys/" + strings.ReplaceAll(key, ".", "/")
+		s.Calls = append(s.Calls, kernel.WriteFile(file, values[key])...)
+	}
+	return s
+}
+
+// OOMScore sets whom the kernel kills first when memory runs out (-1000…1000).
+func OOMScore(adj int) step.Step {
+	return inside("process.oom-score", book.Cgroups, "say how soon the kernel should kill this process when the machine is out of memory",
+		kernel.WriteFile("/proc/self/oom_score_adj", fmt.Sprint(adj))...)
+}
+
+// rlimits are the resource limits by their OCI names.
+var rlimits = map[string]uintptr{
+	"RLIMIT_AS": unix.RLIMIT_AS, "RLIMIT_CORE": unix.RLIMIT_CORE, "RLIMIT_CPU": unix.RLIMIT_CPU, "RLIMIT_DATA": unix.RLIMIT_DATA,
+	"RLIMIT_FSIZE": unix.RLIMIT_FSIZE, "RLIMIT_LOCKS": unix.RLIMIT_LOCKS, "RLIMIT_MEMLOCK": unix.RLIMIT_MEMLOCK,
+	"RLIMIT_MSGQUEUE": unix.RLIMIT_MSGQUEUE, "RLIMIT_NICE": unix.RLIMIT_NICE, "RLIMIT_NOFILE": unix.RLIMIT_NOFILE,
+	"RLIMIT_NPROC": unix.RLIMIT_NPROC, "RLIMIT_RSS": unix.RLIMIT_RSS, "RLIMIT_RTPRIO": unix.RLIMIT_RTPRIO,
+	"RLIMIT_RTTIME": unix.RLIMIT_RTTIME, "RLIMIT_SIGPENDING": unix.RLIMIT_SIGPENDING, "RLIMIT_STACK": unix.RLIMIT_STACK,
+}
+
+// Limits sets resource limits.
+func Limits(limits []specs.POSIXRlimit) (step.Step, error) {
+	s := inside("process.limits", book.Cgroups, "limits that hold for a single process, older than cgroups")
+	seen := make(map[string]bool)
+	for _, l := range limits {
+		n, ok := rlimits[l.Type]
+		if !ok {
+			return s, fmt.Errorf("unknown resource limit %q", l.Type)
+		}
+		if seen[l.Type] {
+			return s, fmt.Errorf("resource limit %s is set twice", l.Type)
+		}
+		seen[l.Type] = true
+		s.Calls = append(s.Calls, kernel.Prlimit(kernel.Named{Name: l.Type, Value: n}, l.Soft, l.Hard))
+	}
+	return s, nil
+}
+
+// Enter makes the working directory, as root and inside the container's root,
+// and goes there.
+func Enter(cwd string) step.Step {
+	s := inside("process.enter", book.Containers, "the working directory, made where the image lacks it")
+	cwd = path.Clean(cwd)
+	for i := 1; i <= len(cwd); i++ {
+		if (i == len(cwd) || cwd[i] == '/') && cwd != "/" {
+			s.Calls = append(s.Calls, kernel.Mkdir(cwd[:i], 0o755).Allowing(unix.EEXIST, unix.EROFS, unix.EACCES))
+		}
+	}
+	s.Calls = append(s.Calls, kernel.Chdir(cwd))
+	return s
+}
+
+// User becomes the program's user. keepCaps holds on to the permitted
+// capabilities, which the kernel would drop with uid 0; package capability
+// then sets exactly those wanted.
+func User(u specs.User, keepCaps, mayBecome bool) step.Step {
+	var calls []kernel.Call
+	if keepCaps {
+		calls = append(calls, kernel.Prctl(kernel.Named{Name: "PR_SET_KEEPCAPS", Value: unix.PR_SET_KEEPCAPS}, kernel.Int(1)))
+	}
+	if mayBecome {
+		calls = append(calls, kernel.Setgroups(u.AdditionalGids))
+	}
+	calls = append(calls, kernel.Setresgid(u.GID), kernel.Setresuid(u.UID))
+	return inside("process.user", book.Capabilities, "become the user the program runs as; the order is groups, group, user, for only root may set groups", calls...)
+}
+
+// FollowShim makes the container die with the shim that supervises it. After
+// User, for a change of credentials clears it.
+func FollowShim() step.Step {
+	return inside("process.follow-shim", book.Engine, "nobody would record the exit of a container whose shim is gone; better it ends with it",
+		kernel.SetPdeathsig(unix.SIGKILL))
+}
+
+// Exec closes what is left open and becomes the program. keep more descriptors
+// than the standard ones stay open.
+func Exec(p *specs.Process, keep int) (step.Step, error) {
+	if len(p.Args) == 0 || p.Args[0] == "" {
+		return step.Step{}, fmt.Errorf("no command given, and the image has none")
+	}
+	umask := uint32(0o022)
+	if p.User.Umask != nil {
+		umask = *p.User.Umask
+	}
+	calls := []kernel.Call{kernel.Umask(umask), kernel.CloseRange(3+keep, unix.CLOSE_RANGE_CLOEXEC)}
+	for _, candidate := range candidates(p.Args[0], p.Env) {
+		calls = append(calls, kernel.Execve(candidate, p.Args, p.Env).As("exec "+strings.Join(p.Args, " ")))
+	}
+	return inside("process.exec", book.Engine, "replace this process by the program; its pid stays: it is process 1 of the container", calls...), nil
+}
+
+// candidates are the files that execvp(3) would try: name itself if it has a
+// slash, else name in each directory of the container's PATH.
+func candidates(name string, env []string) []string {
+	if strings.Contains(name, "/") {
+		return []string{name}
+	}
+	search := "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	for _, e := range env {
+		if v, ok := strings.CutPrefix(e, "PATH="); ok {
+			search = v
+		}
+	}
+	var list []string
+	for _, dir := range strings.Split(search, ":") {
+		if dir == "" {
+			dir = "."
+		}
+		if c := dir + "/" + name; !slices.Contains(list, c) {
+			list = append(list, c)
+		}
+	}
+	return list
+}

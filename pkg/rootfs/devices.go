@@ -1,0 +1,111 @@
+package rootfs
+
+import (
+	"fmt"
+	"os"
+	"path"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"minictr/pkg/book"
+	"minictr/pkg/kernel"
+	"minictr/pkg/step"
+)
+
+// links of every /dev (runtime-spec config-linux.md, "Dev symbolic links").
+var links = []struct{ name, target string }{
+	{"/dev/fd", "/proc/self/fd"},
+	{"/dev/stdin", "/proc/self/fd/0"},
+	{"/dev/stdout", "/proc/self/fd/1"},
+	{"/dev/stderr", "/proc/self/fd/2"},
+}
+
+// Devices fills /dev: nodes, the standard links, and /dev/ptmx. In a user
+// namespace mknod is not allowed, so the nodes of the host are bound instead;
+// their trees were taken by DeviceSources.
+func Devices(devices []specs.LinuxDevice, userns bool) step.Step {
+	var calls []kernel.Call
+	for i, d := range devices {
+		if userns {
+			calls = append(calls, bindDevice(i, d)...)
+		} else {
+			calls = append(calls, makeDevice(d)...)
+		}
+	}
+	for _, l := range links {
+		calls = append(calls, kernel.Symlinkat(l.target, kernel.AtFDCWD, l.name).Allowing(unix.EEXIST))
+	}
+	calls = append(calls,
+		kernel.Unlinkat(kernel.AtFDCWD, "/dev/ptmx", 0).Allowing(unix.ENOENT, unix.EBUSY),
+		kernel.Symlinkat("pts/ptmx", kernel.AtFDCWD, "/dev/ptmx").Allowing(unix.EEXIST))
+	return step.Step{
+		Name: "rootfs.devices", Topic: book.Containers, Side: step.Inside, Calls: calls,
+		Why:  "programs expect null, zero, random and a terminal; they get these few nodes and none of the host's disks",
+		Rule: "the nodes are on the container's own tmpfs",
+	}
+}
+
+func makeDevice(d specs.LinuxDevice) []kernel.Call {
+	typ := map[string]uint32{"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": unix.S_IFBLK, "p": unix.S_IFIFO}[d.Type]
+	mode := uint32(0o666)
+	if d.FileMode != nil {
+		mode = uint32(d.FileMode.Perm())
+	}
+	calls := parents(d.Path)
+	calls = append(calls, kernel.Mknodat(kernel.AtFDCWD, d.Path, typ|mode, uint32(d.Major), uint32(d.Minor)).Allowing(unix.EEXIST))
+	if d.UID != nil && *d.UID != 0 || d.GID != nil && *d.GID != 0 {
+		uid, gid := 0, 0
+		if d.UID != nil {
+			uid = int(*d.UID)
+		}
+		if d.GID != nil {
+			gid = int(*d.GID)
+		}
+		calls = append(calls, kernel.Fchownat(kernel.AtFDCWD, d.Path, uid, gid, unix.AT_SYMLINK_NOFOLLOW))
+	}
+	return calls
+}
+
+func deviceSlot(i int) kernel.Slot { return kernel.Slot(fmt.Sprintf("device-%d", i)) }
+
+// DeviceSources takes the host's nodes, before the pivot, for a user namespace.
+func DeviceSources(devices []specs.LinuxDevice) step.Step {
+	var calls []kernel.Call
+	for i, d := range devices {
+		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, d.Path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Into(deviceSlot(i)))
+	}
+	return step.Step{
+		Name: "rootfs.device-sources", Topic: book.Containers, Side: step.Inside, Calls: calls,
+		Why:  "a user namespace may not make device nodes; the host's own will be bound in their place",
+		Rule: "a detached mount goes with its last descriptor",
+	}
+}
+
+func bindDevice(i int, d specs.LinuxDevice) []kernel.Call {
+	calls := append(parents(d.Path), makeTarget(d.Path, true)...)
+	return append(calls, openTarget(d.Path, 0),
+		kernel.MoveMount(kernel.FD(deviceSlot(i)), "", kernel.FD(targetSlot), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
+			As("mount --bind "+d.Path+" "+d.Path))
+}
+
+// parents makes the directories above a node that does not sit right in /dev.
+func parents(p string) []kernel.Call {
+	dir := path.Dir(p)
+	if dir == "/dev" || dir == "/" {
+		return nil
+	}
+	return makeTarget(dir, false)
+}
+
+// StandardDevices are the nodes every container gets (runtime-spec
+// config-linux.md, "Default Devices").
+func StandardDevices() []specs.LinuxDevice {
+	mode := os.FileMode(0o666)
+	node := func(name string, major, minor int64) specs.LinuxDevice {
+		return specs.LinuxDevice{Path: "/dev/" + name, Type: "c", Major: major, Minor: minor, FileMode: &mode}
+	}
+	return []specs.LinuxDevice{
+		node("null", 1, 3), node("zero", 1, 5), node("full", 1, 7), node("random", 1, 8), node("urandom", 1, 9), node("tty", 5, 0),
+	}
+}

@@ -1,0 +1,232 @@
+package rootfs
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"minictr/pkg/book"
+	"minictr/pkg/kernel"
+	"minictr/pkg/step"
+)
+
+// Mount is one mount of the configuration, prepared.
+type Mount struct {
+	specs.Mount
+	options
+	name string      // of its step
+	slot kernel.Slot // of a bind mount's source
+	file bool        // the source of the bind mount is no directory
+}
+
+// Parse prepares the mounts of a configuration. Sources of bind mounts are
+// looked at, for the target must be of the same kind; a missing one is an error.
+func Parse(mounts []specs.Mount) ([]Mount, error) {
+	used := make(map[string]bool)
+	list := make([]Mount, 0, len(mounts))
+	for i, m := range mounts {
+		if !path.IsAbs(m.Destination) {
+			return nil, fmt.Errorf("mount destination %q is not absolute", m.Destination)
+		}
+		p := Mount{Mount: m, options: parseOptions(m), slot: kernel.Slot(fmt.Sprintf("source-%d", i))}
+		p.Destination = path.Clean(m.Destination)
+		if p.bind {
+			info, err := os.Stat(m.Source)
+			if err != nil {
+				return nil, fmt.Errorf("volume %s: %w", m.Source, err)
+			}
+			p.file = !info.IsDir()
+		}
+		p.name = p.stepName()
+		for used[p.name] {
+			p.name += "'"
+		}
+		used[p.name] = true
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// wellKnown are the mounts that every container has, with what each is for.
+var wellKnown = map[string]struct{ name, why string }{
+	"/proc":          {"proc", "a proc file system of the new pid namespace: ps and top see the container's processes only"},
+	"/dev":           {"dev", "an empty tmpfs for a handful of harmless device nodes instead of the host's /dev"},
+	"/dev/pts":       {"devpts", "terminals of its own: numbers start at 0 and no other container's terminal can be opened"},
+	"/dev/shm":       {"shm", "POSIX shared memory with a size limit of its own"},
+	"/dev/mqueue":    {"mqueue", "POSIX message queues of the new ipc namespace"},
+	"/sys":           {"sys", "sysfs as seen from the new net namespace, read-only: devices and kernel settings are the host's"},
+	"/sys/fs/cgroup": {"cgroup", "the container's own cgroups, so that the program can read its limits"},
+}
+
+func (m Mount) stepName() string {
+	if w, ok := wellKnown[m.Destination]; ok && !m.bind {
+		return "rootfs." + w.name
+	}
+	if m.bind {
+		return "rootfs.volume:" + m.Destination
+	}
+	return "rootfs.mount:" + m.Destination
+}
+
+func (m Mount) why() string {
+	if w, ok := wellKnown[m.Destination]; ok && !m.bind {
+		return w.why
+	}
+	if m.bind {
+		return "a directory or file of the host, taken before the pivot, appears in the container"
+	}
+	return "a file system of its own at " + m.Destination
+}
+
+// Sources takes detached copies of what comes from the host, while its paths
+// can still be named: bind mounts, and /dev/null once for each masked path.
+// Before Private: a copy of a shared mount can then stay shared on request.
+func Sources(mounts []Mount, masked []string) step.Step {
+	const clone = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
+	calls := []kernel.Call{kernel.Umask(0)}
+	for _, m := range mounts {
+		if !m.bind {
+			continue
+		}
+		flags := uint(clone)
+		if m.recursive {
+			flags |= unix.AT_RECURSIVE
+		}
+		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, m.Source, flags).Into(m.slot))
+	}
+	for i := range masked {
+		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, "/dev/null", clone).Into(nullSlot(i)))
+	}
+	return step.Step{
+		Name: "rootfs.sources", Topic: book.Volumes, Side: step.Inside, Calls: calls,
+		Why:  "take hold of the host's directories that become volumes before the host's tree is out of reach",
+		Rule: "a detached mount goes with its last descriptor",
+	}
+}
+
+// Attach mounts m in the container's tree, after the pivot.
+func (m Mount) Attach() step.Step {
+	var calls []kernel.Call
+	if m.bind {
+		calls = m.attachBind()
+	} else {
+		calls = m.attachNew()
+	}
+	topic := book.Namespaces
+	if m.bind {
+		topic = book.Volumes
+	}
+	return step.Step{
+		Name: m.name, Topic: topic, Side: step.Inside, Why: m.why(), Calls: calls,
+		Rule: "the mount table vanishes with its namespace",
+	}
+}
+
+const (
+	fsSlot     kernel.Slot = "fs"
+	mountSlot  kernel.Slot = "mount"
+	targetSlot kernel.Slot = "target"
+)
+
+func (m Mount) attachBind() []kernel.Call {
+	tree := kernel.FD(m.slot)
+	calls := makeTarget(m.Destination, m.file)
+	private := []propagation{{unix.MS_PRIVATE, true}} // docker's default; without one the mount would stay the host's peer
+	for _, p := range append(private, m.propagation...) {
+		calls = append(calls, kernel.MountSetattr(tree, "", at(p.recursive), 0, 0, p.flag))
+	}
+	calls = append(calls, openTarget(m.Destination, 0),
+		kernel.MoveMount(tree, "", kernel.FD(targetSlot), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
+			As(fmt.Sprintf("mount --bind %s .%s", m.Source, m.Destination)))
+	if m.set|m.clear != 0 {
+		calls = append(calls, kernel.MountSetattr(tree, "", at(false), m.set, m.clear, 0).
+			As("mount -o remount,bind,"+strings.Join(m.Options, ",")+" ."+m.Destination))
+	}
+	if m.rset|m.rclear != 0 {
+		calls = append(calls, kernel.MountSetattr(tree, "", at(true), m.rset, m.rclear, 0))
+	}
+	return calls
+}
+
+func at(recursive bool) int {
+	if recursive {
+		return unix.AT_EMPTY_PATH | unix.AT_RECURSIVE
+	}
+	return unix.AT_EMPTY_PATH
+}
+
+func (m Mount) attachNew() []kernel.Call {
+	calls := append(makeTarget(m.Destination, false), m.makeFS()...)
+	resolve := uint64(0)
+	if _, ok := wellKnown[m.Destination]; ok {
+		// Programs trust what they find at these places; an image that puts a
+		// link there gets an error and not a /proc that is something else.
+		resolve = unix.RESOLVE_NO_SYMLINKS
+	}
+	calls = append(calls, openTarget(m.Destination, resolve),
+		kernel.MoveMount(kernel.FD(mountSlot), "", kernel.FD(targetSlot), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
+			As(m.mountCommand()))
+	for _, p := range m.propagation {
+		calls = append(calls, kernel.MountSetattr(kernel.FD(mountSlot), "", at(p.recursive), 0, 0, p.flag))
+	}
+	return calls
+}
+
+// makeFS makes a detached mount of a new file system in mountSlot.
+func (m Mount) makeFS() []kernel.Call {
+	fs := kernel.FD(fsSlot)
+	calls := []kernel.Call{kernel.Fsopen(m.Type).Into(fsSlot)}
+	if m.Source != "" {
+		calls = append(calls, kernel.FsconfigString(fs, "source", m.Source))
+	}
+	for _, o := range m.data {
+		if key, value, ok := strings.Cut(o, "="); ok {
+			calls = append(calls, kernel.FsconfigString(fs, key, value))
+		} else {
+			calls = append(calls, kernel.FsconfigFlag(fs, o))
+		}
+	}
+	return append(calls, kernel.FsconfigCreate(fs), kernel.Fsmount(fs, m.fsAttrs()).Into(mountSlot))
+}
+
+func (m Mount) mountCommand() string {
+	cmd := "mount -t " + m.Type
+	if len(m.Options) > 0 {
+		cmd += " -o " + strings.Join(m.Options, ",")
+	}
+	source := m.Source
+	if source == "" {
+		source = "none"
+	}
+	return cmd + " " + source + " " + m.Destination
+}
+
+// makeTarget makes the mount point and the directories above it where the
+// image lacks them. Paths are the container's own here, after the pivot.
+func makeTarget(target string, file bool) []kernel.Call {
+	var calls []kernel.Call
+	for i := 1; i < len(target); i++ {
+		if target[i] == '/' {
+			calls = append(calls, mkdir(target[:i]))
+		}
+	}
+	switch {
+	case target == "/":
+	case file:
+		// mknod makes an empty file without opening what may stand there.
+		calls = append(calls, kernel.MknodFile(target, 0o644).Allowing(unix.EEXIST, unix.EROFS).As("touch "+target))
+	default:
+		calls = append(calls, mkdir(target))
+	}
+	return calls
+}
+
+func mkdir(dir string) kernel.Call { return kernel.Mkdir(dir, 0o755).Allowing(unix.EEXIST, unix.EROFS) }
+
+func openTarget(target string, resolve uint64) kernel.Call {
+	return kernel.Openat2(kernel.AtFDCWD, target, unix.O_PATH|unix.O_CLOEXEC, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS|resolve).Into(targetSlot)
+}

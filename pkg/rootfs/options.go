@@ -1,0 +1,100 @@
+package rootfs
+
+import (
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"minictr/pkg/kernel"
+)
+
+// options are the mount options of one OCI mount, sorted by what becomes of
+// them (runtime-spec config.md, "Linux mount options").
+type options struct {
+	bind        bool
+	recursive   bool // rbind
+	set, clear  kernel.MountAttrs
+	rset        kernel.MountAttrs // rro and friends: for the mounts below too
+	rclear      kernel.MountAttrs
+	propagation []propagation
+	copyUp      bool
+	idmap       bool
+	data        []string // for the file system itself
+}
+
+type propagation struct {
+	flag      kernel.MountFlags
+	recursive bool
+}
+
+var attrs = map[string]kernel.MountAttrs{
+	"ro": unix.MOUNT_ATTR_RDONLY, "nosuid": unix.MOUNT_ATTR_NOSUID, "nodev": unix.MOUNT_ATTR_NODEV,
+	"noexec": unix.MOUNT_ATTR_NOEXEC, "noatime": unix.MOUNT_ATTR_NOATIME, "strictatime": unix.MOUNT_ATTR_STRICTATIME,
+	"nodiratime": unix.MOUNT_ATTR_NODIRATIME, "nosymfollow": unix.MOUNT_ATTR_NOSYMFOLLOW,
+}
+
+var cleared = map[string]kernel.MountAttrs{
+	"rw": unix.MOUNT_ATTR_RDONLY, "suid": unix.MOUNT_ATTR_NOSUID, "dev": unix.MOUNT_ATTR_NODEV,
+	"exec": unix.MOUNT_ATTR_NOEXEC, "diratime": unix.MOUNT_ATTR_NODIRATIME, "symfollow": unix.MOUNT_ATTR_NOSYMFOLLOW,
+	"atime": unix.MOUNT_ATTR_NOATIME, "relatime": unix.MOUNT_ATTR_NOATIME | unix.MOUNT_ATTR_STRICTATIME,
+	"norelatime": 0, "nostrictatime": unix.MOUNT_ATTR_STRICTATIME,
+}
+
+var propagations = map[string]propagation{
+	"private": {unix.MS_PRIVATE, false}, "rprivate": {unix.MS_PRIVATE, true},
+	"slave": {unix.MS_SLAVE, false}, "rslave": {unix.MS_SLAVE, true},
+	"shared": {unix.MS_SHARED, false}, "rshared": {unix.MS_SHARED, true},
+	"unbindable": {unix.MS_UNBINDABLE, false}, "runbindable": {unix.MS_UNBINDABLE, true},
+}
+
+// superblock are flags that fsconfig takes by these names for any file system.
+var superblock = map[string]bool{
+	"sync": true, "async": true, "dirsync": true, "mand": true, "nomand": true, "lazytime": true, "nolazytime": true, "silent": true, "loud": true,
+}
+
+func parseOptions(m specs.Mount) options {
+	o := options{bind: m.Type == "bind"}
+	for _, opt := range m.Options {
+		_, isAttr := attrs[opt]
+		_, isCleared := cleared[opt]
+		p, isPropagation := propagations[opt]
+		switch {
+		case opt == "bind":
+			o.bind = true
+		case opt == "rbind":
+			o.bind, o.recursive = true, true
+		case opt == "defaults" || opt == "remount":
+		case opt == "tmpcopyup":
+			o.copyUp = true
+		case opt == "idmap" || opt == "ridmap":
+			o.idmap = true
+		case isAttr:
+			o.set |= attrs[opt]
+			o.clear &^= attrs[opt]
+		case isCleared:
+			o.clear |= cleared[opt]
+			o.set &^= cleared[opt]
+		case isPropagation:
+			o.propagation = append(o.propagation, p)
+		case strings.HasPrefix(opt, "r") && attrs[opt[1:]] != 0:
+			o.rset |= attrs[opt[1:]]
+		case strings.HasPrefix(opt, "r") && cleared[opt[1:]] != 0:
+			o.rclear |= cleared[opt[1:]]
+		case superblock[opt] && o.bind:
+			// a bind mount shares the superblock and cannot change it
+		default:
+			o.data = append(o.data, opt)
+		}
+	}
+	// An access time policy is a field, not a bit: to set or change it the
+	// kernel wants the whole field cleared in the same call.
+	const atime = unix.MOUNT_ATTR__ATIME
+	if (o.set|o.clear)&atime != 0 && o.bind {
+		o.clear |= atime
+	}
+	return o
+}
+
+// fsAttrs are the attributes for fsmount, which starts from none.
+func (o options) fsAttrs() kernel.MountAttrs { return o.set | o.rset }

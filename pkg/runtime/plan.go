@@ -1,0 +1,241 @@
+package runtime
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"minictr/pkg/kernel"
+	"minictr/pkg/namespace"
+	"minictr/pkg/overlay"
+	"minictr/pkg/process"
+	"minictr/pkg/rootfs"
+	"minictr/pkg/step"
+)
+
+// IO says what the container's program has as standard input and outputs:
+// three descriptors in the runner's slots (package process), or a terminal of
+// the container's own, whose master side the caller finds in slot
+// terminal.Console.
+type IO struct {
+	Terminal      bool
+	Width, Height uint16 // of the terminal, in characters; 0: left as it is
+}
+
+// builder collects the steps of one plan.
+type builder struct {
+	c    *Config
+	spec *specs.Spec
+	io   IO
+	ns   namespace.Set
+	plan step.Plan
+	err  error
+}
+
+func (b *builder) add(steps ...step.Step) { b.plan = append(b.plan, steps...) }
+
+// try adds a step whose description may be wrong.
+func (b *builder) try(s step.Step, err error) {
+	if err != nil && b.err == nil {
+		b.err = err
+	}
+	b.add(s)
+}
+
+// Plan lists the steps that make container c.
+func Plan(c *Config, io IO) (step.Plan, error) {
+	b := &builder{c: c, spec: c.Spec, io: io}
+	if err := b.check(); err != nil {
+		return nil, err
+	}
+	mounts, err := rootfs.Parse(b.spec.Mounts)
+	if err != nil {
+		return nil, err
+	}
+	b.hostBefore()
+	b.clone()
+	b.hostBeside()
+	b.identity()
+	b.tree(mounts)
+	b.surroundings()
+	b.program()
+	if b.err != nil {
+		return nil, b.err
+	}
+	plan := b.plan
+	for _, name := range c.Without {
+		if plan, err = plan.Without(name, disposable()); err != nil {
+			return nil, err
+		}
+	}
+	return plan, plan.Check()
+}
+
+// check refuses configurations that no plan can be made of.
+func (b *builder) check() error {
+	switch {
+	case b.spec.Process == nil:
+		return fmt.Errorf("the configuration has no process")
+	case b.spec.Root == nil:
+		return fmt.Errorf("the configuration has no root")
+	case b.spec.Linux == nil:
+		b.spec.Linux = &specs.Linux{}
+	}
+	var err error
+	b.ns, err = namespace.FromSpec(b.spec.Linux.Namespaces)
+	return err
+}
+
+func (b *builder) userns() bool {
+	return b.ns.Has(unix.CLONE_NEWUSER) || b.ns.Joins(unix.CLONE_NEWUSER)
+}
+
+// hostBefore: what must be there before the process is.
+func (b *builder) hostBefore() {
+	if join, any := namespace.JoinParent(b.ns); any {
+		b.add(join)
+	}
+}
+
+// clone makes the process.
+func (b *builder) clone() {
+	b.add(namespace.Clone(b.ns, b.later(), ""))
+}
+
+// later are the namespaces that the process unshares by itself.
+func (b *builder) later() kernel.CloneFlags { return 0 }
+
+// hostBeside: what the host does with the new process, while that is busy with
+// its file tree. The child waits for all of it where it first needs it.
+func (b *builder) hostBeside() {
+	if b.ns.Has(unix.CLONE_NEWUSER) {
+		b.add(namespace.MapIDs(b.spec.Linux.UIDMappings, b.spec.Linux.GIDMappings))
+	}
+}
+
+// identity: who the process is while it works on its own making.
+func (b *builder) identity() {
+	b.add(process.Session())
+	if b.ns.Has(unix.CLONE_NEWUSER) {
+		b.add(namespace.AssumeRoot())
+	}
+	if join, any := namespace.JoinInside(b.ns); any {
+		b.add(join)
+	}
+	if flags := b.ns.New & b.later(); flags != 0 {
+		b.add(namespace.Unshare(flags))
+	}
+	if !b.io.Terminal {
+		b.add(process.Stdio())
+	}
+	if s := b.spec.Process.OOMScoreAdj; s != nil {
+		b.add(process.OOMScore(*s))
+	}
+}
+
+// propagations by their names in the configuration.
+var propagations = map[string]kernel.MountFlags{
+	"shared": unix.MS_SHARED, "rshared": unix.MS_SHARED | unix.MS_REC,
+	"slave": unix.MS_SLAVE, "rslave": unix.MS_SLAVE | unix.MS_REC,
+	"private": unix.MS_PRIVATE, "rprivate": unix.MS_PRIVATE | unix.MS_REC,
+	"unbindable": unix.MS_UNBINDABLE, "runbindable": unix.MS_UNBINDABLE | unix.MS_REC,
+}
+
+// tree: the container's file tree, from the first mount to the last mask.
+func (b *builder) tree(mounts []rootfs.Mount) {
+	if !b.ns.Has(unix.CLONE_NEWNS) {
+		b.err = fmt.Errorf("a container without a mount namespace of its own would mount over the host's files")
+		return
+	}
+	l := b.spec.Linux
+	devices := b.devices()
+	b.add(rootfs.Sources(mounts, l.MaskedPaths))
+	if b.userns() {
+		b.add(rootfs.DeviceSources(devices))
+	}
+	b.add(rootfs.Private(unix.MS_SLAVE))
+	if b.c.Overlay != nil {
+		b.add(overlay.Mount(*b.c.Overlay, filepath.Join(b.c.Bundle, "rootfs")))
+	} else {
+		b.add(rootfs.Bind(b.root()))
+	}
+	b.add(rootfs.Pivot(unix.MS_SLAVE))
+	dev := false
+	for _, m := range mounts {
+		b.add(m.Attach())
+		if m.Destination == "/dev" && m.Type != "bind" {
+			dev = true
+			b.add(rootfs.Devices(devices, b.userns()))
+		}
+	}
+	if !dev && len(l.Devices) > 0 {
+		b.add(rootfs.Devices(l.Devices, b.userns()))
+	}
+}
+
+func (b *builder) root() string {
+	if filepath.IsAbs(b.spec.Root.Path) {
+		return filepath.Clean(b.spec.Root.Path)
+	}
+	return filepath.Join(b.c.Bundle, b.spec.Root.Path)
+}
+
+// devices are the standard nodes and those of the configuration, which may
+// replace a standard one.
+func (b *builder) devices() []specs.LinuxDevice {
+	all := append([]specs.LinuxDevice{}, b.spec.Linux.Devices...)
+	for _, d := range rootfs.StandardDevices() {
+		replaced := false
+		for _, own := range b.spec.Linux.Devices {
+			replaced = replaced || own.Path == d.Path
+		}
+		if !replaced {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// surroundings: names, network and kernel settings, then the covers.
+func (b *builder) surroundings() {
+	if b.spec.Hostname != "" || b.spec.Domainname != "" {
+		b.add(namespace.Hostname(b.spec.Hostname, b.spec.Domainname))
+	}
+	l := b.spec.Linux
+	if len(l.Sysctl) > 0 {
+		b.add(process.Sysctl(l.Sysctl))
+	}
+	if len(l.MaskedPaths) > 0 {
+		b.add(rootfs.Mask(l.MaskedPaths))
+	}
+	if len(l.ReadonlyPaths) > 0 {
+		b.add(rootfs.ReadOnly(l.ReadonlyPaths))
+	}
+	if p, ok := propagations[strings.TrimSpace(l.RootfsPropagation)]; ok && p&(unix.MS_SHARED|unix.MS_UNBINDABLE) != 0 {
+		b.add(rootfs.Propagate(p))
+	}
+}
+
+// program: from here on rights are only given up, the last one by execve.
+func (b *builder) program() {
+	p := b.spec.Process
+	if len(p.Rlimits) > 0 {
+		b.try(process.Limits(p.Rlimits))
+	}
+	b.add(process.Enter(p.Cwd))
+	if b.spec.Root.Readonly {
+		b.add(rootfs.Seal())
+	}
+	b.add(process.User(p.User, true, true))
+	if b.c.Supervised {
+		b.add(process.FollowShim())
+	}
+	b.try(process.Exec(p, 0))
+}
+
+// disposable reports whether this machine was made to be broken: the VM says
+// so on its kernel command line.
+func disposable() bool { return false }
