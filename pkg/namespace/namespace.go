@@ -230,3 +230,44 @@ func Hostname(hostname, domainname string) step.Step {
 		Rule: "the name belongs to the uts namespace and vanishes with it",
 	}
 }
+
+// target is the slot of a pidfd of the process whose namespaces are joined.
+const target kernel.Slot = "target"
+
+// All are the kinds of namespace in which the container differs from the host.
+func (s Set) All() kernel.CloneFlags {
+	flags := s.New
+	for _, j := range s.Join {
+		flags |= j.Flag
+	}
+	return flags
+}
+
+// Reach takes hold of a running container by its first process, and, for that
+// only children enter a pid namespace, joins that one before the clone.
+func Reach(pid int, s Set) step.Step {
+	calls := []kernel.Call{kernel.PidfdOpen(kernel.Int(pid)).Into(target)}
+	if flags := s.All() & childrenOnly; flags != 0 {
+		calls = append(calls, kernel.Setns(kernel.FD(target), flags))
+	}
+	return step.Step{
+		Name: "namespace.reach", Topic: book.Namespaces, Side: step.Host, Calls: calls,
+		Why:  "a pidfd names the container's first process for sure, even if its number is used again; the next child is born in its pid namespace",
+		Rule: "a descriptor ends with its process; a thread's choice for its children, with the thread",
+	}
+}
+
+// Enter joins all other namespaces of the process that Reach took hold of, in
+// one call.
+func Enter(pid int, s Set) step.Step {
+	flags := s.All() &^ childrenOnly
+	calls := []kernel.Call{kernel.Setns(kernel.FD(target), flags).As(fmt.Sprintf("nsenter --target %d --all", pid))}
+	if flags&unix.CLONE_NEWUSER != 0 {
+		calls = append(calls, become(0)...)
+	}
+	return step.Step{
+		Name: "namespace.enter", Topic: book.Namespaces, Side: step.Inside, Calls: calls,
+		Why:  "see what the container sees: its files, network, host name, users",
+		Rule: "a process's membership ends with the process",
+	}
+}

@@ -87,13 +87,13 @@ func Limits(limits []specs.POSIXRlimit) (step.Step, error) {
 	return s, nil
 }
 
-// Enter makes the working directory, as root and inside the container's root,
-// and goes there.
-func Enter(cwd string) step.Step {
+// Enter goes to the working directory, as root and inside the container's root.
+// With create it makes the directory where the image lacks it.
+func Enter(cwd string, create bool) step.Step {
 	s := inside("process.enter", book.Containers, "the working directory, made where the image lacks it")
 	cwd = path.Clean(cwd)
-	for i := 1; i <= len(cwd); i++ {
-		if (i == len(cwd) || cwd[i] == '/') && cwd != "/" {
+	for i := 1; create && cwd != "/" && i <= len(cwd); i++ {
+		if i == len(cwd) || cwd[i] == '/' {
 			s.Calls = append(s.Calls, kernel.Mkdir(cwd[:i], 0o755).Allowing(unix.EEXIST, unix.EROFS, unix.EACCES))
 		}
 	}

@@ -61,7 +61,11 @@ func Plan(c *Config, io IO) (step.Plan, error) {
 	b.identity()
 	b.tree(mounts)
 	b.surroundings()
-	b.program()
+	b.add(process.Enter(b.spec.Process.Cwd, true))
+	if b.spec.Root.Readonly {
+		b.add(rootfs.Seal())
+	}
+	b.program(b.spec.Process)
 	if b.err != nil {
 		return nil, b.err
 	}
@@ -220,14 +224,9 @@ func (b *builder) surroundings() {
 }
 
 // program: from here on rights are only given up, the last one by execve.
-func (b *builder) program() {
-	p := b.spec.Process
+func (b *builder) program(p *specs.Process) {
 	if len(p.Rlimits) > 0 {
 		b.try(process.Limits(p.Rlimits))
-	}
-	b.add(process.Enter(p.Cwd))
-	if b.spec.Root.Readonly {
-		b.add(rootfs.Seal())
 	}
 	b.add(process.User(p.User, true, true))
 	if b.c.Supervised {
