@@ -19,6 +19,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 func main() {
@@ -54,6 +56,9 @@ func run(args []string) (int, error) {
 		machine.Command = rest
 		return machine.Run()
 	case "shell":
+		if _, err := unix.IoctlGetTermios(int(os.Stdin.Fd()), unix.TCGETS); err != nil {
+			return 2, errors.New("shell: standard input is no terminal (scripts/vm run -- COMMAND needs none)")
+		}
 		machine.Command, machine.Interactive = []string{"sh", "-l"}, true
 		return machine.Run()
 	case "test":

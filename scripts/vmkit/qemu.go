@@ -70,11 +70,11 @@ func (m *Machine) boot(qemu string, kernel Kernel, dir, accel string) (int, erro
 	command := exec.CommandContext(ctx, qemu, m.arguments(kernel, dir, accel)...)
 	command.ExtraFiles = []*os.File{m.Stdout, m.Stderr} // file descriptors 3 and 4
 	command.Stderr = os.Stderr
+	// Whatever ends us ends qemu. Not in our process group: Ctrl-C reaches us alone, and in a shell it is a byte for
+	// the VM.
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: !m.Interactive}
 	if m.Interactive {
 		command.Stdin, command.Stdout = os.Stdin, os.Stdout
-	} else {
-		// Not our process group: Ctrl-C reaches us, and we end qemu.
-		command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	}
 	failed := command.Run()
 	m.say("the VM ran for %v", time.Since(began).Round(time.Millisecond))
