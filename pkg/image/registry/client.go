@@ -67,13 +67,14 @@ func connect(ctx context.Context, name image.Name, opts Options) (*client, error
 		return nil, fmt.Errorf("read credentials: %w", err)
 	}
 	base := newTransport(insecure)
-	watch := &reach{inner: base}
+	var contact reach
+	contact.watch(base)
 	rt, err := transport.NewWithContext(ctx, repo.Registry, auth,
-		transport.NewUserAgent(guard{inner: watch, insecure: opts.Insecure}, "minictr"),
+		transport.NewUserAgent(guard{inner: base, insecure: opts.Insecure}, "minictr"),
 		[]string{repo.Scope(transport.PullScope)})
 	if err != nil {
 		base.CloseIdleConnections()
-		if ctx.Err() == nil && watch.nobody(err) {
+		if ctx.Err() == nil && contact.nobody() {
 			return nil, fmt.Errorf("%w: %w", image.ErrUnreachable, err)
 		}
 		return nil, loginError(err)
@@ -93,12 +94,6 @@ func newTransport(insecure bool) *http.Transport {
 	}
 	if insecure {
 		t.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} // the user said so, or it is this machine
-	}
-	t.OnProxyConnectResponse = func(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("%w: %s says %s", errProxy, proxy.Host, resp.Status)
-		}
-		return nil
 	}
 	return t
 }

@@ -2,9 +2,11 @@ package registry
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -48,7 +50,12 @@ func passing(err error) bool {
 		return answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode == http.StatusRequestTimeout ||
 			answer.StatusCode >= 500 && answer.StatusCode != http.StatusNotImplemented
 	}
-	return silence(err) || errors.Is(err, errBroken)
+	var untrusted *tls.CertificateVerificationError
+	if errors.Is(err, errPlain) || errors.As(err, &untrusted) {
+		return false
+	}
+	var unanswered *url.Error
+	return errors.Is(err, errBroken) || errors.As(err, &unanswered)
 }
 
 // errBroken: an answer began well and did not end.

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -31,6 +32,8 @@ func plainOK(hostport string, insecure []string) bool {
 	})
 }
 
+var errPlain = errors.New("not on the list of registries that may be spoken to over plain HTTP")
+
 // guard refuses plain HTTP where it must not be spoken: the login library
 // tries it for every private address, and a redirect may ask for it.
 type guard struct {
@@ -40,7 +43,7 @@ type guard struct {
 
 func (g guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme != "https" && !plainOK(r.URL.Host, g.insecure) {
-		return nil, fmt.Errorf("%s is not on the list of registries that may be spoken to over plain HTTP", r.URL.Host)
+		return nil, fmt.Errorf("%s: %w", r.URL.Host, errPlain)
 	}
 	return g.inner.RoundTrip(r)
 }

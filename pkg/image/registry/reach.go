@@ -1,58 +1,61 @@
 package registry
 
 import (
+	"context"
 	"errors"
-	"io"
+	"fmt"
 	"net"
 	"net/http"
-	"sync"
-	"syscall"
+	"net/url"
+	"sync/atomic"
 )
 
-// reach watches whether anybody on the other side ever said anything. It sits
-// under the login library, which sees several attempts where we see one error.
+// reach watches the connections of a client for a sign of life. Errors cannot
+// tell whether a registry is there: the login library tries several ways and
+// reports one text, and the reasons for silence are many (no such name,
+// refused, no answer in time, hung up at once). A single byte from the other
+// side can: a bad certificate, a TLS alert, nonsense, all need someone there.
 type reach struct {
-	inner http.RoundTripper
-
-	mu       sync.Mutex
-	answered bool
+	tried    atomic.Bool
+	answered atomic.Bool
 }
 
-func (r *reach) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := r.inner.RoundTrip(req)
-	if err == nil || !silence(err) {
-		r.mu.Lock()
-		r.answered = true
-		r.mu.Unlock()
+// nobody tells whether we called and heard nothing at all.
+func (r *reach) nobody() bool { return r.tried.Load() && !r.answered.Load() }
+
+// watch makes every connection of t report to r.
+func (r *reach) watch(t *http.Transport) {
+	dial := t.DialContext
+	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		r.tried.Store(true)
+		c, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &heard{Conn: c, r: r}, nil
 	}
-	return resp, err
-}
-
-// nobody tells whether err means that the registry is unreachable.
-func (r *reach) nobody(err error) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return !r.answered && silence(err)
+	// What a proxy says about itself is no sign of the registry.
+	t.OnProxyConnectResponse = func(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
+		r.answered.Store(false)
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("%w: %s says %s", errProxy, proxy.Host, resp.Status)
+		}
+		return nil
+	}
 }
 
 // errProxy: the proxy works, but cannot or will not connect us.
 var errProxy = errors.New("the proxy does not connect")
 
-// silence tells errors of nobody being there from errors somebody caused: a
-// bad certificate, a TLS alert, an HTTP answer to a TLS hello all need someone
-// on the other side.
-func silence(err error) bool {
-	var dns *net.DNSError
-	var netErr net.Error
-	var errno syscall.Errno
-	switch {
-	case errors.As(err, &dns), errors.Is(err, errProxy):
-		return true
-	case errors.As(err, &netErr) && netErr.Timeout():
-		return true
-	case errors.As(err, &errno): // refused, no route, reset by a firewall
-		return true
+type heard struct {
+	net.Conn
+	r *reach
+}
+
+func (h *heard) Read(p []byte) (int, error) {
+	n, err := h.Conn.Read(p)
+	if n > 0 {
+		h.r.answered.Store(true)
 	}
-	// A connection that is accepted and closed without a word.
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	return n, err
 }

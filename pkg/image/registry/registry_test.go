@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,19 +34,23 @@ var (
 	quick = retry{pause: time.Millisecond}
 )
 
-// hub is a registry on 127.0.0.1. before, if set, sees each request first and
-// answers it itself if it returns true.
+// hub is a registry on 127.0.0.1. A function given to intercept sees each
+// request first, and answers it itself if it returns true.
 type hub struct {
 	*httptest.Server
-	before func(w http.ResponseWriter, r *http.Request) bool
+	before atomic.Pointer[interceptor]
 }
+
+type interceptor = func(w http.ResponseWriter, r *http.Request) bool
+
+func (h *hub) intercept(f interceptor) { h.before.Store(&f) }
 
 func newHub(t testing.TB) *hub {
 	t.Helper()
 	h := &hub{}
 	inner := ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0)))
 	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h.before != nil && h.before(w, r) {
+		if f := h.before.Load(); f != nil && *f != nil && (*f)(w, r) {
 			return
 		}
 		inner.ServeHTTP(w, r)
@@ -371,9 +376,9 @@ func TestEveryFailureHasItsErrorAndLeavesNothing(t *testing.T) {
 			pinned := h.push(t, "app", "1", amd64, "one", "two", "three")
 			s, root := openStore(t)
 			ref := strings.Replace(tc.ref, "PINNED", "app@"+pinned.Digest.String(), 1)
-			h.before = tc.before
+			h.intercept(tc.before)
 			if tc.ref == "PINNED" {
-				h.before = replace("/manifests/"+pinned.Digest.String(), []byte(`{"schemaVersion":2}`))
+				h.intercept(replace("/manifests/"+pinned.Digest.String(), []byte(`{"schemaVersion":2}`)))
 			}
 			img, err := Pull(ctx, s, h.name(t, ref), Options{retry: quick})
 			if err == nil {
