@@ -1,0 +1,117 @@
+package config
+
+import "time"
+
+// Config is what a container is asked to be. Its zero value, with an Image, is
+// what `minictr run IMAGE` means; an empty field means docker's default.
+type Config struct {
+	Name     string            `json:"name,omitempty"`
+	Image    string            `json:"image"` // as the user wrote it
+	Platform string            `json:"platform,omitempty"`
+	Labels   map[string]string `json:"labels,omitempty"`
+
+	Process
+	Resources
+	Security
+	Network
+
+	Mounts      []Mount           `json:"mounts,omitempty"`
+	VolumesFrom []string          `json:"volumesFrom,omitempty"`
+	ShmSize     int64             `json:"shmSize,omitempty"` // bytes; 0: 64 MiB
+	Sysctls     map[string]string `json:"sysctls,omitempty"`
+	Devices     []Device          `json:"devices,omitempty"`
+	Namespaces  Namespaces        `json:"namespaces,omitzero"`
+
+	AutoRemove bool    `json:"autoRemove,omitempty"`
+	Restart    Restart `json:"restart,omitzero"`
+	Log        Log     `json:"log,omitzero"`
+}
+
+// Process is what runs, and as whom.
+type Process struct {
+	// Entrypoint replaces the image's when it is not nil; an empty one means
+	// none at all. Replacing it also drops the image's command.
+	Entrypoint *[]string `json:"entrypoint,omitempty"`
+	Command    []string  `json:"command,omitempty"`
+	Env        []string  `json:"env,omitempty"` // K=V; a K alone takes K away
+	WorkingDir string    `json:"workingDir,omitempty"`
+	User       string    `json:"user,omitempty"` // name or uid, optionally :group or :gid
+	GroupAdd   []string  `json:"groupAdd,omitempty"`
+	Hostname   string    `json:"hostname,omitempty"`
+	Domainname string    `json:"domainname,omitempty"`
+
+	TTY       bool `json:"tty,omitempty"`
+	OpenStdin bool `json:"openStdin,omitempty"`
+
+	StopSignal  string         `json:"stopSignal,omitempty"`
+	StopTimeout *time.Duration `json:"stopTimeout,omitempty"`
+}
+
+// Resources are limits. Zero means none.
+type Resources struct {
+	Memory            int64    `json:"memory,omitempty"`            // bytes
+	MemorySwap        int64    `json:"memorySwap,omitempty"`        // memory and swap together, bytes; -1: unlimited swap
+	MemoryReservation int64    `json:"memoryReservation,omitempty"` // bytes
+	NanoCPUs          int64    `json:"nanoCPUs,omitempty"`          // 1e9 is one CPU
+	CPUShares         uint64   `json:"cpuShares,omitempty"`         // relative weight, 1024 is usual
+	CPUPeriod         uint64   `json:"cpuPeriod,omitempty"`         // microseconds
+	CPUQuota          int64    `json:"cpuQuota,omitempty"`          // microseconds in each period
+	CpusetCpus        string   `json:"cpusetCpus,omitempty"`
+	CpusetMems        string   `json:"cpusetMems,omitempty"`
+	PidsLimit         int64    `json:"pidsLimit,omitempty"` // -1: explicitly none
+	OOMScoreAdj       int      `json:"oomScoreAdj,omitempty"`
+	Ulimits           []Ulimit `json:"ulimits,omitempty"`
+}
+
+// Ulimit is one --ulimit; -1 is unlimited.
+type Ulimit struct {
+	Name string `json:"name"` // as setrlimit(2) calls it, without RLIMIT_, lower case
+	Soft int64  `json:"soft"`
+	Hard int64  `json:"hard"`
+}
+
+// Security is what the container may do to the machine.
+type Security struct {
+	Privileged      bool     `json:"privileged,omitempty"`
+	ReadOnly        bool     `json:"readOnly,omitempty"` // its root file system
+	CapAdd          []string `json:"capAdd,omitempty"`   // CAP_…, or ALL
+	CapDrop         []string `json:"capDrop,omitempty"`
+	NoNewPrivileges bool     `json:"noNewPrivileges,omitempty"`
+	Seccomp         string   `json:"seccomp,omitempty"` // "", "unconfined", or a profile in JSON
+	AppArmor        string   `json:"apparmor,omitempty"`
+	SELinuxLabel    []string `json:"selinuxLabel,omitempty"`
+	Unmasked        bool     `json:"unmasked,omitempty"` // systempaths=unconfined
+}
+
+// Network is how the container is connected.
+type Network struct {
+	Mode       string   `json:"network,omitempty"` // "", bridge, none, host, container:ID, or a network's name
+	Ports      []Port   `json:"ports,omitempty"`
+	PublishAll bool     `json:"publishAll,omitempty"`
+	Expose     []string `json:"expose,omitempty"` // 80/tcp
+	DNS        []string `json:"dns,omitempty"`
+	DNSSearch  []string `json:"dnsSearch,omitempty"`
+	DNSOptions []string `json:"dnsOptions,omitempty"`
+	ExtraHosts []string `json:"extraHosts,omitempty"` // name:address
+}
+
+// Namespaces says which kernel namespaces are not the container's own: "" is
+// private, "host" the host's.
+type Namespaces struct {
+	PID    string `json:"pid,omitempty"`
+	IPC    string `json:"ipc,omitempty"`
+	UTS    string `json:"uts,omitempty"`
+	Cgroup string `json:"cgroup,omitempty"`
+}
+
+// Restart is a restart policy. Name "" and "no" mean never.
+type Restart struct {
+	Name    string `json:"name,omitempty"`
+	Retries int    `json:"retries,omitempty"`
+}
+
+// Log is where the container's output is kept.
+type Log struct {
+	Driver  string            `json:"driver,omitempty"`
+	Options map[string]string `json:"options,omitempty"`
+}

@@ -1,0 +1,262 @@
+package config
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestSizesAreReadAsDockerReadsThem(t *testing.T) {
+	for in, want := range map[string]int64{
+		"0": 0, "1024": 1024, "1b": 1, "256m": 256 << 20, "256M": 256 << 20, "1g": 1 << 30, "1GB": 1 << 30,
+		"1.5g": 3 << 29, "1GiB": 1 << 30, "10kb": 10 << 10, "2t": 2 << 40, "32 MB": 32 << 20,
+	} {
+		if got, err := ParseSize(in); err != nil || got != want {
+			t.Errorf("ParseSize(%q) = %d, %v; want %d", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"", "m", "-1", "-5m", "abc", "1x", "0x10", "inf", "nan", "1e400", "9999999999t", "1mm", ".5g", "ib"} {
+		if got, err := ParseSize(in); err == nil {
+			t.Errorf("ParseSize(%q) = %d, want an error", in, got)
+		}
+	}
+}
+
+func TestCPUsAreExact(t *testing.T) {
+	for in, want := range map[string]int64{"1": 1e9, "1.5": 15e8, "0.1": 1e8, ".25": 25e7, "0": 0} {
+		if got, err := ParseCPUs(in); err != nil || got != want {
+			t.Errorf("ParseCPUs(%q) = %d, %v; want %d", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"", "-1", "1/2", "1e3", "two", "0.0000000001", "1_000", "99999999999999999999"} {
+		if got, err := ParseCPUs(in); err == nil {
+			t.Errorf("ParseCPUs(%q) = %d, want an error", in, got)
+		}
+	}
+}
+
+func TestVolumesAreReadAsDockerReadsThem(t *testing.T) {
+	for in, want := range map[string]Mount{
+		"/data":               {Type: Volume, Target: "/data", Anonymous: true},
+		"data:/data":          {Type: Volume, Source: "data", Target: "/data"},
+		"data:/data/:ro":      {Type: Volume, Source: "data", Target: "/data", ReadOnly: true},
+		"data:/d:nocopy":      {Type: Volume, Source: "data", Target: "/d", NoCopy: true},
+		"/host:/ctr":          {Type: Bind, Source: "/host", Target: "/ctr", CreateSource: true},
+		"/h:/c:ro,rslave":     {Type: Bind, Source: "/h", Target: "/c", ReadOnly: true, Propagation: "rslave", CreateSource: true},
+		"/host/../x:/ctr:rw":  {Type: Bind, Source: "/x", Target: "/ctr", CreateSource: true},
+		"/h:/c/../../../etc/": {Type: Bind, Source: "/h", Target: "/etc", CreateSource: true},
+	} {
+		if got, err := ParseVolume(in); err != nil || got != want {
+			t.Errorf("ParseVolume(%q) = %+v, %v; want %+v", in, got, err, want)
+		}
+	}
+	for in, why := range map[string]string{
+		"":             "must be absolute",
+		"data":         "must be absolute",
+		":/x":          "nothing in front",
+		"a b:/x":       "no volume name",
+		"./rel:/x":     "host path must be absolute",
+		"a:/x":         "no volume name",
+		"aa:/":         "nothing can be mounted over",
+		"/a:/..":       "nothing can be mounted over",
+		"/a:/b:bogus":  "unknown option",
+		"aa:/b:rslave": "unknown option",
+		"/a:/b:nocopy": "unknown option",
+		"/a:/b:Z":      "not supported yet",
+		"/a:/b:ro:x":   "want [SOURCE:]TARGET",
+	} {
+		if m, err := ParseVolume(in); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("ParseVolume(%q) = %+v, %v; want an error with %q", in, m, err, why)
+		}
+	}
+}
+
+func TestMountsAreReadAsDockerReadsThem(t *testing.T) {
+	for in, want := range map[string]Mount{
+		"type=bind,source=/h,target=/c":                   {Type: Bind, Source: "/h", Target: "/c"},
+		"type=bind,src=/h,dst=/c,readonly":                {Type: Bind, Source: "/h", Target: "/c", ReadOnly: true},
+		"src=/h,dst=/c,ro=false,type=bind":                {Type: Bind, Source: "/h", Target: "/c"},
+		"source=vol,target=/c":                            {Type: Volume, Source: "vol", Target: "/c"},
+		"target=/c":                                       {Type: Volume, Target: "/c", Anonymous: true},
+		"type=tmpfs,target=/t,tmpfs-size=1m":              {Type: Tmpfs, Target: "/t", TmpfsSize: 1 << 20},
+		"type=tmpfs,target=/t,tmpfs-mode=1770":            {Type: Tmpfs, Target: "/t", TmpfsMode: 0o1770},
+		`type=bind,"source=/a,b",target=/c`:               {Type: Bind, Source: "/a,b", Target: "/c"},
+		"type=bind,src=/h,dst=/c,bind-propagation=rslave": {Type: Bind, Source: "/h", Target: "/c", Propagation: "rslave"},
+		"type=bind,src=/h,dst=/c,bind-nonrecursive":       {Type: Bind, Source: "/h", Target: "/c", NonRecursive: true},
+		"type=volume,src=vv,dst=/c,volume-nocopy=true":    {Type: Volume, Source: "vv", Target: "/c", NoCopy: true},
+	} {
+		if got, err := ParseMount(in); err != nil || got != want {
+			t.Errorf("ParseMount(%q) = %+v, %v; want %+v", in, got, err, want)
+		}
+	}
+	for _, in := range []string{
+		"", "type=bind,target=/c", "type=bind,source=/a", "type=what,target=/c", "type=bind,source=rel,target=/c",
+		"type=bind,source=/a,target=rel", "type=tmpfs,source=/a,target=/c", "type=bind,source=/a,target=/c,tmpfs-size=1m",
+		"type=volume,source=v,target=/c,bogus=1", "type=bind,source=/a,target=/c,readonly=maybe", `type=bind,"source=/a`,
+		`type=bind,"source=/a"x,target=/c`, "type=tmpfs,target=/t,tmpfs-mode=9", "target=/c,volume-driver=nfs",
+		"type=bind,source=/a,target=/c,bind-propagation=weird", "type=volume,source=vv,target=/c,bind-propagation=slave",
+	} {
+		if m, err := ParseMount(in); err == nil {
+			t.Errorf("ParseMount(%q) = %+v, want an error", in, m)
+		}
+	}
+}
+
+func TestPortsAreReadAsDockerReadsThem(t *testing.T) {
+	for in, want := range map[string][]Port{
+		"80":                {{Container: 80, Protocol: "tcp"}},
+		"8080:80":           {{Host: 8080, Container: 80, Protocol: "tcp"}},
+		"8080:80/udp":       {{Host: 8080, Container: 80, Protocol: "udp"}},
+		"127.0.0.1:8080:80": {{HostIP: "127.0.0.1", Host: 8080, Container: 80, Protocol: "tcp"}},
+		"127.0.0.1::80":     {{HostIP: "127.0.0.1", Container: 80, Protocol: "tcp"}},
+		"0.0.0.0:1:2":       {{Host: 1, Container: 2, Protocol: "tcp"}},
+		"[::1]:81:80/TCP":   {{HostIP: "::1", Host: 81, Container: 80, Protocol: "tcp"}},
+		"81-82:90-91":       {{Host: 81, Container: 90, Protocol: "tcp"}, {Host: 82, Container: 91, Protocol: "tcp"}},
+		"8000-8010:80":      {{Host: 8000, HostEnd: 8010, Container: 80, Protocol: "tcp"}},
+		"0:80":              {{Container: 80, Protocol: "tcp"}},
+	} {
+		if got, err := ParsePorts(in); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("ParsePorts(%q) = %+v, %v; want %+v", in, got, err, want)
+		}
+	}
+	for _, in := range []string{
+		"", "x", "0", "65536", "80:", "1:2:3", "300.0.0.1:1:2", "80:80/icmp", "82-81:90", "81-82:90-92", "-1:80", "80-:80", "80:80:80:80",
+	} {
+		if p, err := ParsePorts(in); err == nil {
+			t.Errorf("ParsePorts(%q) = %+v, want an error", in, p)
+		}
+	}
+}
+
+func TestPortPrintsWhatItWasParsedFrom(t *testing.T) {
+	for _, s := range []string{"8080:80/tcp", "127.0.0.1:8080:80/udp", "[::1]:81:80/tcp", "80/tcp"} {
+		p, err := ParsePorts(s)
+		if err != nil || p[0].String() != s {
+			t.Errorf("ParsePorts(%q) prints %v, %v", s, p, err)
+		}
+	}
+}
+
+func TestSignalsHaveNumbersAndNames(t *testing.T) {
+	for in, want := range map[string]unix.Signal{
+		"9": 9, "KILL": 9, "sigkill": 9, "SIGTERM": 15, "HUP": 1, "RTMIN": 34, "SIGRTMIN+3": 37, "RTMAX-1": 63, "64": 64,
+	} {
+		if got, err := ParseSignal(in); err != nil || got != want {
+			t.Errorf("ParseSignal(%q) = %d, %v; want %d", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"", "0", "65", "-9", "NOPE", "SIG", "RTMIN+40", "RTMAX+1", "RTMINx"} {
+		if got, err := ParseSignal(in); err == nil {
+			t.Errorf("ParseSignal(%q) = %d, want an error", in, got)
+		}
+	}
+}
+
+func TestEnvFileSkipsCommentsAndUnsetNames(t *testing.T) {
+	lookup := func(k string) (string, bool) { return "from host", k == "SET" }
+	got, err := ParseEnvFile(strings.NewReader("\ufeff# comment\n\nA=1\n  B=2 \nSET\nUNSET\nC=\n"), lookup)
+	want := []string{"A=1", "B=2 ", "SET=from host", "C="}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+	for _, in := range []string{"=x", "A B=1", "\xff=1"} {
+		if got, err := ParseEnvFile(strings.NewReader(in), lookup); err == nil {
+			t.Errorf("%q: got %q, want an error", in, got)
+		}
+	}
+}
+
+func TestValidateFindsContradictions(t *testing.T) {
+	good := []func(*Config){
+		func(c *Config) {},
+		func(c *Config) { c.Memory, c.MemorySwap = 64<<20, 128<<20 },
+		func(c *Config) { c.Memory, c.MemorySwap = 64<<20, -1 },
+		func(c *Config) { c.Name = "web.1_a-b" },
+		func(c *Config) { c.CpusetCpus = "0-1,3" },
+		func(c *Config) { c.Mode = "container:web" },
+	}
+	for i, change := range good {
+		c := Config{Image: "alpine"}
+		if change(&c); c.Validate() != nil {
+			t.Errorf("good %d: %v", i, c.Validate())
+		}
+	}
+	bad := map[string]func(*Config){
+		"an image is needed":       func(c *Config) { c.Image = "" },
+		"invalid name":             func(c *Config) { c.Name = "-x" },
+		"at least 6m":              func(c *Config) { c.Memory = 1 << 20 },
+		"needs --memory too":       func(c *Config) { c.MemorySwap = 1 << 30 },
+		"cannot be less than":      func(c *Config) { c.Memory, c.MemorySwap = 1<<30, 1<<29 },
+		"not together with":        func(c *Config) { c.NanoCPUs, c.CPUQuota = 1e9, 5000 },
+		"at least 0.01":            func(c *Config) { c.NanoCPUs = 1 },
+		"between 2 and 262144":     func(c *Config) { c.CPUShares = 1 },
+		"-1 for no limit":          func(c *Config) { c.PidsLimit = -2 },
+		"--cpuset-cpus":            func(c *Config) { c.CpusetCpus = "a" },
+		"leave out --hostname":     func(c *Config) { c.Mode, c.Hostname = "container:x", "h" },
+		"cannot publish ports":     func(c *Config) { c.Mode, c.Ports = "container:x", []Port{{Container: 80}} },
+		"other container's name":   func(c *Config) { c.Mode = "container:" },
+		"two mounts want":          func(c *Config) { c.Mounts = []Mount{{Target: "/a"}, {Target: "/a"}} },
+		"must be an absolute":      func(c *Config) { c.WorkingDir = "rel" },
+		"invalid hostname":         func(c *Config) { c.Hostname = "a b" },
+		"invalid signal":           func(c *Config) { c.StopSignal = "SIGNOPE" },
+		"contradict each other":    func(c *Config) { c.AutoRemove, c.Restart.Name = true, "always" },
+		"invalid DNS server":       func(c *Config) { c.DNS = []string{"dns.example"} },
+		"--pid container:x is not": func(c *Config) { c.Namespaces.PID = "container:x" },
+	}
+	for want, change := range bad {
+		c := Config{Image: "alpine"}
+		change(&c)
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+	}
+}
+
+func TestConfigSurvivesItsFile(t *testing.T) {
+	entry := []string{}
+	c := Config{
+		Image: "alpine", Process: Process{Entrypoint: &entry, Command: []string{"sh"}},
+		Mounts: []Mount{{Type: Bind, Source: "/a", Target: "/b"}}, Network: Network{Ports: []Port{{Host: 1, Container: 2}}},
+	}
+	raw, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Config
+	if err := json.Unmarshal(raw, &back); err != nil || !reflect.DeepEqual(c, back) {
+		t.Errorf("got %+v, %v from %s", back, err, raw)
+	}
+}
+
+func FuzzValuesNeverPanic(f *testing.F) {
+	for _, s := range []string{"a:/b:ro", `type=bind,"src=/a`, "1-2:3-4/udp", "[::1]:1:2", "1.5g", "nofile=1:2", "RTMIN+1", "/dev/a:rwm"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if m, err := ParseVolume(s); err == nil && !strings.HasPrefix(m.Target, "/") {
+			t.Errorf("ParseVolume(%q) targets %q", s, m.Target)
+		}
+		if m, err := ParseMount(s); err == nil && (m.Target == "/" || m.Type == Bind && !strings.HasPrefix(m.Source, "/")) {
+			t.Errorf("ParseMount(%q) = %+v", s, m)
+		}
+		if ports, err := ParsePorts(s); err == nil {
+			for _, p := range ports {
+				if p.Container == 0 {
+					t.Errorf("ParsePorts(%q) = %+v", s, ports)
+				}
+			}
+		}
+		if n, err := ParseSize(s); err == nil && n < 0 {
+			t.Errorf("ParseSize(%q) = %d", s, n)
+		}
+		_, _ = ParseTmpfs(s)
+		_, _ = ParseUlimit(s)
+		_, _ = ParseSignal(s)
+		_, _ = ParseDevice(s)
+		_, _ = ParseExpose(s)
+		_, _ = ParseExtraHost(s)
+	})
+}

@@ -1,0 +1,156 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+func validAddr(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
+const (
+	minMemory = 6 << 20 // bytes; less and the kernel kills the container's first process
+	mega      = 1 << 20
+)
+
+// Validate finds what is wrong with a wish by itself, before anything is made.
+func (c *Config) Validate() error {
+	if c.Image == "" {
+		return errors.New("an image is needed")
+	}
+	if c.Name != "" {
+		if err := CheckName(c.Name); err != nil {
+			return err
+		}
+	}
+	if c.WorkingDir != "" && !filepath.IsAbs(c.WorkingDir) {
+		return fmt.Errorf("the working directory must be an absolute path, not %q", c.WorkingDir)
+	}
+	if c.StopSignal != "" {
+		if _, err := ParseSignal(c.StopSignal); err != nil {
+			return err
+		}
+	}
+	return first(c.Resources.validate, c.validateNetwork, c.validateMounts, c.validateRestart)
+}
+
+func first(checks ...func() error) error {
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Resources) validate() error {
+	switch {
+	case r.Memory != 0 && r.Memory < minMemory:
+		return fmt.Errorf("a memory limit must be at least %dm", minMemory/mega)
+	case r.MemorySwap > 0 && r.Memory == 0:
+		return errors.New("--memory-swap is memory and swap together: it needs --memory too")
+	case r.MemorySwap > 0 && r.MemorySwap < r.Memory:
+		return errors.New("--memory-swap is memory and swap together: it cannot be less than --memory")
+	case r.MemoryReservation != 0 && r.MemoryReservation < minMemory:
+		return fmt.Errorf("a memory reservation must be at least %dm", minMemory/mega)
+	case r.Memory != 0 && r.MemoryReservation > r.Memory:
+		return errors.New("--memory-reservation cannot be more than --memory")
+	case r.NanoCPUs != 0 && (r.CPUQuota != 0 || r.CPUPeriod != 0):
+		return errors.New("--cpus is a quota by another name: not together with --cpu-quota or --cpu-period")
+	case r.NanoCPUs != 0 && r.NanoCPUs < 1e7:
+		return errors.New("--cpus must be at least 0.01")
+	case r.CPUPeriod != 0 && (r.CPUPeriod < 1000 || r.CPUPeriod > 1000000):
+		return errors.New("--cpu-period must be between 1000 (1 ms) and 1000000 (1 s)")
+	case r.CPUQuota > 0 && r.CPUQuota < 1000:
+		return errors.New("--cpu-quota must be at least 1000 (1 ms)")
+	case r.CPUShares == 1 || r.CPUShares > 262144:
+		return errors.New("--cpu-shares must be between 2 and 262144")
+	case r.PidsLimit < -1:
+		return errors.New("--pids-limit must be a number of processes, or -1 for no limit")
+	case r.OOMScoreAdj < -1000 || r.OOMScoreAdj > 1000:
+		return errors.New("--oom-score-adj must be between -1000 and 1000")
+	}
+	return first(
+		func() error { return checkList("--cpuset-cpus", r.CpusetCpus) },
+		func() error { return checkList("--cpuset-mems", r.CpusetMems) },
+	)
+}
+
+// checkList checks a list such as 0-2,4.
+func checkList(flag, s string) error {
+	if s == "" {
+		return nil
+	}
+	for part := range strings.SplitSeq(s, ",") {
+		a, b, two := strings.Cut(part, "-")
+		if !two {
+			b = a
+		}
+		if !isNumber(a) || !isNumber(b) {
+			return fmt.Errorf("%s must be a list such as 0-2,4, not %q", flag, s)
+		}
+	}
+	return nil
+}
+
+func isNumber(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == "" && len(s) < 6
+}
+
+func (c *Config) validateNetwork() error {
+	if c.Hostname != "" {
+		if err := CheckHostname(c.Hostname); err != nil {
+			return err
+		}
+	}
+	_, joins := strings.CutPrefix(c.Mode, "container:")
+	switch {
+	case joins && c.Hostname != "":
+		return errors.New("a container that shares another one's network has its hostname too: leave out --hostname")
+	case joins && len(c.Ports) > 0:
+		return errors.New("a container that shares another one's network cannot publish ports: publish them on the other one")
+	case joins && (len(c.DNS) > 0 || len(c.ExtraHosts) > 0):
+		return errors.New("a container that shares another one's network shares its /etc/hosts and resolv.conf: leave out --dns and --add-host")
+	case c.Namespaces.UTS == "host" && c.Hostname != "":
+		return errors.New("--uts host is the host's own hostname: leave out --hostname")
+	case c.Mode == "container:":
+		return errors.New("--network container: needs the other container's name")
+	}
+	for _, ns := range []struct{ flag, value string }{
+		{"--pid", c.Namespaces.PID}, {"--ipc", c.Namespaces.IPC}, {"--uts", c.Namespaces.UTS}, {"--cgroupns", c.Namespaces.Cgroup},
+	} {
+		if ns.value != "" && ns.value != "host" && ns.value != "private" {
+			return fmt.Errorf("%s %s is not supported yet", ns.flag, ns.value)
+		}
+	}
+	for _, s := range c.DNS {
+		if !validAddr(s) {
+			return fmt.Errorf("invalid DNS server %q: want an IP address", s)
+		}
+	}
+	return nil
+}
+
+func (c *Config) validateMounts() error {
+	var targets []string
+	for _, m := range c.Mounts {
+		if slices.Contains(targets, m.Target) {
+			return fmt.Errorf("two mounts want the same place in the container: %s", m.Target)
+		}
+		targets = append(targets, m.Target)
+	}
+	return nil
+}
+
+func (c *Config) validateRestart() error {
+	if c.AutoRemove && c.Restart.Name != "" && c.Restart.Name != "no" {
+		return errors.New("--rm and --restart contradict each other")
+	}
+	return nil
+}
