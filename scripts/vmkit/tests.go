@@ -103,7 +103,7 @@ func (m *Machine) testInOneBoot(out io.Writer, dir string, packages []testPackag
 		fmt.Fprintf(&script, "mkdir -p %s && cd %s\n", quote(p.workDir()), quote(p.workDir()))
 		fmt.Fprintf(&script, "echo %s\n", quote(beginMark+p.Name))
 		fmt.Fprintf(&script, "/vm/tests/%s -test.v=test2json -test.timeout=10m -test.run=%s\n", p.file(), quote(p.Run))
-		fmt.Fprintf(&script, "echo; echo %s$?\n", quote(endMark))
+		fmt.Fprintf(&script, "code=$?; echo; echo %s$code\n", quote(endMark)) // on a line of its own, whatever came before
 	}
 	if isDir("bin") {
 		m.Env = append(m.Env, "MINICTR_BIN=/usr/local/bin")
@@ -248,12 +248,26 @@ func convertPackage(out io.Writer, lines *bufio.Reader, name string) (failed boo
 		code = "test2json: " + err.Error()
 	}
 	_, _ = out.Write(events.Bytes())
-	if code == "0" {
+	said := packageOutcome(events.Bytes())
+	if code == "0" && (said == "pass" || said == "skip") {
 		return false
 	}
-	// A test binary that panics or is killed may end without a word that test2json takes for a failure.
-	fail(out, name+inVM, "exit code: "+code+"\n")
+	// A binary that panics or is killed ends without a word that test2json takes for the package's failure.
+	if said != "fail" {
+		fail(out, name+inVM, "ended without a result of its own; exit code: "+code+"\n")
+	}
 	return true
+}
+
+// packageOutcome finds the event that says how the package as a whole went; empty if there is none.
+func packageOutcome(events []byte) (action string) {
+	for line := range bytes.Lines(events) {
+		var e struct{ Action, Test string }
+		if json.Unmarshal(line, &e) == nil && e.Test == "" && slices.Contains([]string{"pass", "fail", "skip"}, e.Action) {
+			action = e.Action
+		}
+	}
+	return action
 }
 
 // eventSink is where the events go: to standard output as they are, or through the summariser. finish waits for it.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 func TestModinfoNamesDependenciesAndAliases(t *testing.T) {
@@ -104,6 +105,54 @@ func TestArchiveReportsTheFirstError(t *testing.T) {
 	into.File("y", "/nonexistent/second")
 	if err := into.Close(); err == nil || !strings.Contains(err.Error(), "first") {
 		t.Errorf("Close = %v, want the error about the first file", err)
+	}
+}
+
+// TestNoFailureInTheVMIsLost feeds convert what a VM may print and looks for the package's outcome.
+func TestNoFailureInTheVMIsLost(t *testing.T) {
+	const pass = "\x16=== RUN   TestA\n\x16--- PASS: TestA (0.00s)\n\x16PASS\n"
+	for _, test := range []struct {
+		name, output, outcome string
+		failed                bool
+	}{
+		{"a pass", beginMark + "p\n" + pass + "\n" + endMark + "0\n", "pass", false},
+		{"a failed test", beginMark + "p\n\x16=== RUN   TestA\n\x16--- FAIL: TestA (0.00s)\n\x16FAIL\n\n" + endMark + "1\n", "fail", true},
+		{"a panic", beginMark + "p\n\x16=== RUN   TestA\npanic: oh\n\n" + endMark + "2\n", "fail", true},
+		{"an exit code behind a pass", beginMark + "p\n" + pass + "\n" + endMark + "3\n", "fail", true},
+		{"an early exit with code 0", beginMark + "p\n\x16=== RUN   TestA\n\n" + endMark + "0\n", "fail", true},
+		{"the VM dies", beginMark + "p\n\x16=== RUN   TestA\nsome wo", "fail", true},
+		{"the VM dies before", "", "fail", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var out bytes.Buffer
+			failed := convert(&out, strings.NewReader(test.output), []testPackage{{Name: "p"}})
+			if outcome := packageOutcome(out.Bytes()); failed != test.failed || outcome != test.outcome {
+				t.Errorf("failed is %v, the last outcome %q\n%s", failed, outcome, out.String())
+			}
+		})
+	}
+}
+
+func TestDirectivesSelectTests(t *testing.T) {
+	for _, test := range []struct {
+		files map[string]string
+		wants bool
+		run   string
+	}{
+		{map[string]string{"a_test.go": "package a\n"}, false, ""},
+		{map[string]string{"a.go": "//minictr:vm\n"}, false, ""}, // not a test file
+		{map[string]string{"a_test.go": "// about //minictr:vm\n"}, false, ""},
+		{map[string]string{"a_test.go": "package a\n\n//minictr:vm\nfunc"}, true, ""},
+		{map[string]string{"a_test.go": "//minictr:vm TestA|TestB\n", "b_test.go": "//minictr:vm TestC\n"}, true, "TestA|TestB|TestC"},
+		{map[string]string{"a_test.go": "//minictr:vm TestA\n", "b_test.go": "//minictr:vm\n"}, true, ""},
+	} {
+		dir := fstest.MapFS{}
+		for name, text := range test.files {
+			dir[name] = &fstest.MapFile{Data: []byte(text)}
+		}
+		if wants, run, err := readDirectives(dir); wants != test.wants || run != test.run || err != nil {
+			t.Errorf("%q: %v %q %v", test.files, wants, run, err)
+		}
 	}
 }
 
