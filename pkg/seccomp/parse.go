@@ -1,0 +1,214 @@
+package seccomp
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Flags are the SECCOMP_FILTER_FLAG_* of seccomp(2).
+type Flags uint
+
+// flagsOf reads the profile's flags. No list at all means SPEC_ALLOW, as in
+// runc: without it the kernel would switch on a costly defence against
+// speculative execution in every filtered process (kernels before 5.16).
+func flagsOf(profile *specs.LinuxSeccomp) (Flags, error) {
+	if profile.Flags == nil {
+		return unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, nil
+	}
+	var f Flags
+	for _, name := range profile.Flags {
+		switch name {
+		case specs.LinuxSeccompFlagLog:
+			f |= unix.SECCOMP_FILTER_FLAG_LOG
+		case specs.LinuxSeccompFlagSpecAllow:
+			f |= unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
+		case "SECCOMP_FILTER_FLAG_TSYNC":
+			f |= unix.SECCOMP_FILTER_FLAG_TSYNC
+		case specs.LinuxSeccompFlagWaitKillableRecv:
+			// About the wait for a listener's answer; the kernel refuses it
+			// for filters that have none, and so far ours never have.
+		default:
+			return 0, fmt.Errorf("unknown flag %q", name)
+		}
+	}
+	return f, nil
+}
+
+// parsed is a profile in the kernel's words, the same for every ABI.
+type parsed struct {
+	byDefault uint32
+	ageing    bool // answer ENOSYS to calls newer than the profile
+	blocks    []block
+}
+
+// block is an entry of the profile's list: some calls, one action.
+type block struct {
+	calls      []named
+	action     uint32
+	conditions []condition
+	any        bool // one condition is enough
+}
+
+type named struct {
+	syscallRow
+	mux int // index in multiplexed, -1 for most calls
+}
+
+// rule is what a block means for one call of one ABI.
+type rule struct {
+	nr         uint32
+	action     uint32
+	conditions []condition
+}
+
+func parse(profile *specs.LinuxSeccomp) (*parsed, error) {
+	action, err := actionOf(profile.DefaultAction, profile.DefaultErrnoRet)
+	if err != nil {
+		return nil, fmt.Errorf("default action: %w", err)
+	}
+	p := &parsed{byDefault: action, blocks: make([]block, len(profile.Syscalls))}
+	switch profile.DefaultAction {
+	case specs.ActAllow, specs.ActLog, specs.ActTrace:
+		// Nothing to soften: new calls pass, or a tracer decides.
+	default:
+		p.ageing = true
+	}
+	for i, call := range profile.Syscalls {
+		if p.blocks[i], err = parseBlock(call); err != nil {
+			return nil, fmt.Errorf("rule %d (%s): %w", i, strings.Join(call.Names, " "), err)
+		}
+	}
+	return p, nil
+}
+
+// parseBlock translates one entry. Names that no ABI knows are left out: a
+// profile is written for many machines and for kernels to come.
+func parseBlock(call specs.LinuxSyscall) (block, error) {
+	action, err := actionOf(call.Action, call.ErrnoRet)
+	if err != nil {
+		return block{}, err
+	}
+	b := block{action: action, calls: make([]named, 0, len(call.Names))}
+	for _, name := range call.Names {
+		row, ok := lookup(name)
+		if !ok {
+			continue
+		}
+		mux, ok := slices.BinarySearchFunc(multiplexed[:], name, func(m multiplex, name string) int {
+			return strings.Compare(m.name, name)
+		})
+		if !ok {
+			mux = -1
+		}
+		b.calls = append(b.calls, named{row, mux})
+	}
+	var seen [6]bool
+	for _, arg := range call.Args {
+		c, err := conditionOf(arg)
+		if err != nil {
+			return block{}, err
+		}
+		// Conditions are joined by "and", but two on the same argument by
+		// "or": an old habit of runc that profiles rely on.
+		b.any = b.any || seen[c.arg]
+		seen[c.arg] = true
+		b.conditions = append(b.conditions, c)
+	}
+	return b, nil
+}
+
+// actionOf is the word a filter returns for an action: what to do in the upper
+// half, the errno (or the tracer's message) in the lower.
+func actionOf(a specs.LinuxSeccompAction, errnoRet *uint) (uint32, error) {
+	data := uint32(unix.EPERM)
+	if errnoRet != nil {
+		if *errnoRet > 4095 { // MAX_ERRNO
+			return 0, fmt.Errorf("errnoRet %d is no errno", *errnoRet)
+		}
+		data = uint32(*errnoRet)
+	}
+	switch a {
+	case specs.ActKill, specs.ActKillThread:
+		return unix.SECCOMP_RET_KILL_THREAD, nil
+	case specs.ActKillProcess:
+		return unix.SECCOMP_RET_KILL_PROCESS, nil
+	case specs.ActTrap:
+		return unix.SECCOMP_RET_TRAP, nil
+	case specs.ActErrno:
+		return unix.SECCOMP_RET_ERRNO | data, nil
+	case specs.ActTrace:
+		return unix.SECCOMP_RET_TRACE | data, nil
+	case specs.ActLog:
+		return unix.SECCOMP_RET_LOG, nil
+	case specs.ActAllow:
+		return unix.SECCOMP_RET_ALLOW, nil
+	case specs.ActNotify:
+		return 0, fmt.Errorf("action %s: handing calls to a listener process is not supported", a)
+	}
+	return 0, fmt.Errorf("unknown action %q", a)
+}
+
+// rules lists the profile's rules for one ABI by call number, those of one
+// call in the profile's order, and the highest number that the profile names.
+func (p *parsed) rules(a abi) (rules []rule, last uint32) {
+	rules = make([]rule, 0, len(syscallTable))
+	for i := range p.blocks {
+		b := &p.blocks[i]
+		conditions := narrowed(b.conditions, a.narrow)
+		for _, call := range b.calls {
+			nr, ok := call.number(a)
+			if ok {
+				if nr < armPrivate || a.bit != 0 {
+					last = max(last, nr)
+				}
+				// A rule that repeats the default is no rule: it must not
+				// cover others that are narrower.
+				if b.action != p.byDefault {
+					rules = b.appendTo(rules, nr, conditions)
+				}
+			}
+			if call.mux >= 0 && a.scmp == specs.ArchX86 && b.action != p.byDefault {
+				if r, ok := p.throughGate(b, multiplexed[call.mux], a); ok {
+					last = max(last, r.nr)
+					rules = append(rules, r)
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(rules, func(x, y rule) int { return cmp.Compare(x.nr, y.nr) })
+	return rules, last
+}
+
+func (b *block) appendTo(rules []rule, nr uint32, conditions []condition) []rule {
+	if !b.any {
+		return append(rules, rule{nr, b.action, conditions})
+	}
+	for i := range conditions {
+		rules = append(rules, rule{nr, b.action, conditions[i : i+1 : i+1]})
+	}
+	return rules
+}
+
+// throughGate is the rule for a call's second way, through socketcall or ipc.
+// There the arguments are behind a pointer that a filter cannot follow, so the
+// rule's conditions cannot be asked: the rule then counts always if it is
+// stricter than the default, and never if it is laxer. The kernel orders the
+// actions: the smaller, as a signed number, the stricter.
+func (p *parsed) throughGate(b *block, m multiplex, a abi) (rule, bool) {
+	if len(b.conditions) > 0 && int32(b.action) > int32(p.byDefault) {
+		return rule{}, false
+	}
+	gate, _ := lookup(m.via)
+	nr, _ := gate.number(a)
+	// ipc's upper half is the version of its interface.
+	which := condition{op: specs.OpMaskedEqual, mask: 0xffff, value: m.call, low: true}
+	if m.via == "socketcall" {
+		which = condition{op: specs.OpEqualTo, value: m.call, low: true}
+	}
+	return rule{nr, b.action, []condition{which}}, true
+}
