@@ -232,3 +232,16 @@ func SeccompFilter(flags uint, prog []unix.SockFilter) Call {
 	return call("seccomp", unix.SYS_SECCOMP, Named{"SECCOMP_SET_MODE_FILTER", unix.SECCOMP_SET_MODE_FILTER},
 		flagSet{uint64(flags), seccompNames, "0"}, memory{unsafe.Pointer(fprog), show})
 }
+
+// Eventfd is eventfd2(2): a counter that one process can wait for and another
+// one raise.
+func Eventfd() Call {
+	return call("eventfd2", unix.SYS_EVENTFD2, Int(0), Named{"EFD_CLOEXEC", unix.EFD_CLOEXEC})
+}
+
+// ReadEventfd waits until somebody raises the eventfd.
+func ReadEventfd(fd Arg) Call {
+	counter := new(uint64)
+	show := func() string { return fmt.Sprint(*counter) }
+	return call("read", unix.SYS_READ, fd, memory{unsafe.Pointer(counter), show}, Int(8))
+}

@@ -13,7 +13,7 @@
 //
 // The order is the point:
 //
-//   - [Session] and [Stdio] first: a session of its own, and descriptors 0, 1, 2.
+//   - [Hide] first, then [Session] and [Stdio]: a session of its own, descriptors 0, 1, 2.
 //   - [Sysctl] while /proc/sys is still writable, [OOMScore] and [Limits] while
 //     the process may still raise them.
 //   - [Enter] makes the working directory as root and goes there.

@@ -28,13 +28,19 @@ func inside(name string, topic book.Topic, why string, calls ...kernel.Call) ste
 	return step.Step{Name: name, Topic: topic, Side: step.Inside, Why: why, Calls: calls, Rule: endsWithProcess}
 }
 
-// Session makes the process the leader of a session without a terminal, and,
-// until execve, one that the container's other processes may not look into: its
-// /proc/<pid>/exe is still this host's program (CVE-2019-5736).
+// Hide keeps the container's other processes from looking into this one before
+// execve: until then its /proc/<pid>/exe is a program of the host
+// (CVE-2019-5736).
+func Hide() step.Step {
+	return inside("process.hide", book.Capabilities,
+		"until it becomes the container's program this process is still ours; nobody in the container may trace it or open its memory and files",
+		kernel.SetDumpable(false))
+}
+
+// Session makes the process the leader of a session without a terminal. Package
+// terminal makes the session where there is one.
 func Session() step.Step {
-	return inside("process.session", book.Containers,
-		"a session of its own: Ctrl-C on our terminal is not the container's, and nobody in the container may trace us",
-		kernel.SetDumpable(false), kernel.Setsid())
+	return inside("process.session", book.Terminal, "a session of its own: Ctrl-C on our terminal is not the container's", kernel.Setsid())
 }
 
 // Stdio puts the standard descriptors in their places.
@@ -121,6 +127,17 @@ func User(u specs.User, keepCaps, mayBecome bool) step.Step {
 func FollowShim() step.Step {
 	return inside("process.follow-shim", book.Engine, "nobody would record the exit of a container whose shim is gone; better it ends with it",
 		kernel.SetPdeathsig(unix.SIGKILL))
+}
+
+// Gate is the slot of the eventfd that a created container waits at.
+const Gate kernel.Slot = "gate"
+
+// Wait is where a container stands between create and start: everything is
+// made, the program does not run yet. Whoever starts it takes a copy of the
+// eventfd (pidfd_getfd) and raises it: no file, so nothing to tamper with.
+func Wait() step.Step {
+	return inside("process.wait", book.OCI, "the OCI life cycle has create and start; in between the container waits here",
+		kernel.Eventfd().Into(Gate), kernel.Detach(), kernel.ReadEventfd(kernel.FD(Gate)))
 }
 
 // Exec closes what is left open and becomes the program. keep more descriptors

@@ -27,9 +27,8 @@ type Config struct {
 	RunDir  string            `json:"runDir,omitempty"`  // MINICTR_RUN
 	Without []string          `json:"without,omitempty"` // steps left out on purpose
 
-	// Supervised containers die with their shim; others stand on their own
-	// and stop before execve until they are started (OCI create, start).
-	Supervised bool `json:"supervised,omitempty"`
+	Supervised bool `json:"supervised,omitempty"` // the container dies with its shim
+	Created    bool `json:"created,omitempty"`    // it waits before execve until it is started (OCI create)
 }
 
 // Save writes both files into the bundle.

@@ -8,6 +8,7 @@ import (
 	"minictr/pkg/namespace"
 	"minictr/pkg/process"
 	"minictr/pkg/step"
+	"minictr/pkg/terminal"
 )
 
 // ExecPlan lists the steps that start one more process, p, in container c,
@@ -21,14 +22,23 @@ func ExecPlan(c *Config, pid int, p *specs.Process, io IO) (step.Plan, error) {
 		return nil, fmt.Errorf("no process to start")
 	}
 	b.add(namespace.Reach(pid, b.ns))
+	if io.Terminal {
+		b.add(terminal.OpenIn(pid, b.terminal(p)))
+	}
 	b.add(namespace.Clone(namespace.Set{}, 0, ""))
-	b.add(process.Session())
+	if io.Terminal {
+		b.add(terminal.Release())
+	}
+	b.add(process.Hide())
 	b.add(namespace.Enter(pid, b.ns))
-	if !io.Terminal {
-		b.add(process.Stdio())
+	if io.Terminal {
+		b.add(terminal.Inherit(int(p.User.UID)))
+	} else {
+		b.add(process.Session(), process.Stdio())
 	}
 	b.add(process.Enter(p.Cwd, false))
 	b.program(p)
+	b.try(process.Exec(p, 0))
 	if b.err != nil {
 		return nil, b.err
 	}

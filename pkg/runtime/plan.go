@@ -14,6 +14,7 @@ import (
 	"minictr/pkg/process"
 	"minictr/pkg/rootfs"
 	"minictr/pkg/step"
+	"minictr/pkg/terminal"
 )
 
 // IO says what the container's program has as standard input and outputs:
@@ -66,6 +67,13 @@ func Plan(c *Config, io IO) (step.Plan, error) {
 		b.add(rootfs.Seal())
 	}
 	b.program(b.spec.Process)
+	if c.Supervised {
+		b.add(process.FollowShim())
+	}
+	if c.Created {
+		b.add(process.Wait())
+	}
+	b.try(process.Exec(b.spec.Process, 0))
 	if b.err != nil {
 		return nil, b.err
 	}
@@ -122,7 +130,7 @@ func (b *builder) hostBeside() {
 
 // identity: who the process is while it works on its own making.
 func (b *builder) identity() {
-	b.add(process.Session())
+	b.add(process.Hide())
 	if b.ns.Has(unix.CLONE_NEWUSER) {
 		b.add(namespace.AssumeRoot())
 	}
@@ -133,7 +141,7 @@ func (b *builder) identity() {
 		b.add(namespace.Unshare(flags))
 	}
 	if !b.io.Terminal {
-		b.add(process.Stdio())
+		b.add(process.Session(), process.Stdio())
 	}
 	if s := b.spec.Process.OOMScoreAdj; s != nil {
 		b.add(process.OOMScore(*s))
@@ -178,6 +186,13 @@ func (b *builder) tree(mounts []rootfs.Mount) {
 	if !dev && len(l.Devices) > 0 {
 		b.add(rootfs.Devices(l.Devices, b.userns()))
 	}
+	if b.io.Terminal {
+		b.add(terminal.Open(b.terminal(b.spec.Process)), terminal.Fetch(), terminal.Console(), terminal.Attach())
+	}
+}
+
+func (b *builder) terminal(p *specs.Process) terminal.Options {
+	return terminal.Options{Width: b.io.Width, Height: b.io.Height, UID: int(p.User.UID)}
 }
 
 func (b *builder) root() string {
@@ -229,10 +244,6 @@ func (b *builder) program(p *specs.Process) {
 		b.try(process.Limits(p.Rlimits))
 	}
 	b.add(process.User(p.User, true, true))
-	if b.c.Supervised {
-		b.add(process.FollowShim())
-	}
-	b.try(process.Exec(p, 0))
 }
 
 // disposable reports whether this machine was made to be broken: the VM says

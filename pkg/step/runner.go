@@ -182,11 +182,11 @@ func (x *run) follow(s Step) (over bool, err error) {
 				_, err := x.verdict()
 				return true, err
 			}
-			if c.Detaches() {
-				return true, nil
-			}
 			for slot, v := range x.child.Results() {
 				x.host.Slots[slot] = v
+			}
+			if c.Detaches() {
+				return true, nil
 			}
 		case c.Awaits():
 			x.child.Release() // a child that is gone is noticed at the next Hear
