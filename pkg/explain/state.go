@@ -83,7 +83,7 @@ func namespaces(proc string) ([]Namespace, error) {
 			}
 			return nil, err
 		}
-		ours, _ := os.Readlink(filepath.Join("/proc/self/ns", e.Name()))
+		ours, _ := os.Readlink(filepath.Join("/proc/thread-self/ns", e.Name()))
 		all = append(all, Namespace{e.Name(), inode(link), link != ours})
 	}
 	return all, nil
@@ -197,31 +197,40 @@ func files(proc string) []Fact {
 }
 
 // hostname asks the process's uts namespace. A name belongs to the namespace of
-// the task that asks, so a thread of ours goes there, and is thrown away: a
-// goroutine that ends with its thread locked takes the thread with it.
+// the task that asks, so a thread of ours goes there and comes back. Should it
+// not come back, it stays locked to this goroutine and ends with it.
 func hostname(proc string) string {
 	answer := make(chan string)
 	go func() {
 		runtime.LockOSThread()
-		answer <- hostnameIn(filepath.Join(proc, "ns/uts"))
+		name, back := hostnameIn(filepath.Join(proc, "ns/uts"))
+		if back {
+			runtime.UnlockOSThread()
+		}
+		answer <- name
 	}()
 	return <-answer
 }
 
-func hostnameIn(path string) string {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+func hostnameIn(path string) (name string, back bool) {
+	home, err := unix.Open("/proc/thread-self/ns/uts", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return "? (" + err.Error() + ")"
+		return "? (" + err.Error() + ")", true
 	}
-	defer unix.Close(fd)
-	if err := unix.Setns(fd, unix.CLONE_NEWUTS); err != nil {
-		return "? (" + err.Error() + ")"
+	defer unix.Close(home)
+	there, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "? (" + err.Error() + ")", true
+	}
+	defer unix.Close(there)
+	if err := unix.Setns(there, unix.CLONE_NEWUTS); err != nil {
+		return "? (" + err.Error() + ")", true
 	}
 	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return "? (" + err.Error() + ")"
+	if err := unix.Uname(&u); err == nil {
+		name = unix.ByteSliceToString(u.Nodename[:])
 	}
-	return unix.ByteSliceToString(u.Nodename[:])
+	return name, unix.Setns(home, unix.CLONE_NEWUTS) == nil
 }
 
 func readlink(path string) string {
