@@ -1,0 +1,145 @@
+package oci
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"minictr/pkg/runtime"
+)
+
+// Container is what is kept of a container between two commands.
+type Container struct {
+	ID      string          `json:"id"`
+	Bundle  string          `json:"bundle"`
+	PID     int             `json:"pid"`
+	Started uint64          `json:"pidStart"` // /proc/<pid>/stat field 22: tells a reused pid
+	Gate    int             `json:"gate"`     // descriptor of the eventfd in the waiting process
+	Open    bool            `json:"open"`     // the gate has been raised
+	Created time.Time       `json:"created"`
+	Spec    *specs.Spec     `json:"spec"` // as it was at create
+	Plan    *runtime.Config `json:"plan"`
+
+	dir string
+}
+
+// Root is a directory that holds the containers of one engine.
+type Root string
+
+// DefaultRoot is used where --root is not given.
+const DefaultRoot Root = "/run/minictr-oci"
+
+// validID keeps an id from being a path: letters, digits and _+.- as runc has it.
+func validID(id string) bool {
+	for _, c := range []byte(id) {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("_+.-", c) >= 0) {
+			return false
+		}
+	}
+	return id != "" && id != "." && id != ".." && len(id) <= 1024
+}
+
+func (r Root) dir(id string) (string, error) {
+	if !validID(id) {
+		return "", fmt.Errorf("invalid container id %q", id)
+	}
+	return filepath.Join(string(r), id), nil
+}
+
+// ErrNotFound says that there is no such container.
+var ErrNotFound = errors.New("container does not exist")
+
+// Load reads a container.
+func (r Root) Load(id string) (*Container, error) {
+	dir, err := r.dir(id)
+	if err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "state.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := &Container{dir: dir}
+	if err := json.Unmarshal(b, c); err != nil {
+		return nil, fmt.Errorf("state of %s: %w", id, err)
+	}
+	c.Plan.Spec, c.Plan.Bundle = c.Spec, c.Bundle
+	return c, nil
+}
+
+// List returns all containers, by id.
+func (r Root) List() ([]*Container, error) {
+	entries, err := os.ReadDir(string(r))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var all []*Container
+	for _, e := range entries {
+		if c, err := r.Load(e.Name()); err == nil {
+			all = append(all, c)
+		}
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].ID < all[j].ID })
+	return all, nil
+}
+
+func (c *Container) save() error {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	tmp := filepath.Join(c.dir, "state.json.tmp")
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return fmt.Errorf("save the state of %s: %w", c.ID, err)
+	}
+	return os.Rename(tmp, filepath.Join(c.dir, "state.json"))
+}
+
+// Status asks the kernel, not the file, whether the process lives.
+func (c *Container) Status() specs.ContainerState {
+	state, start, err := procStat(c.PID)
+	switch {
+	case err != nil || start != c.Started || state == 'Z' || state == 'X':
+		return specs.StateStopped
+	case !c.Open:
+		return specs.StateCreated
+	}
+	return specs.StateRunning
+}
+
+// State is the state that the specification describes.
+func (c *Container) State() specs.State {
+	s := specs.State{Version: specs.Version, ID: c.ID, Status: c.Status(), Bundle: c.Bundle, Annotations: c.Spec.Annotations}
+	if s.Status != specs.StateStopped {
+		s.Pid = c.PID
+	}
+	return s
+}
+
+// procStat reads the state letter and the start time (clock ticks since boot)
+// of a process. The name in field 2 may hold anything, so parse behind it.
+func procStat(pid int) (state byte, start uint64, err error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, 0, err
+	}
+	i := strings.LastIndexByte(string(b), ')')
+	fields := strings.Fields(string(b[i+1:]))
+	if len(fields) < 20 {
+		return 0, 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+	}
+	start, err = strconv.ParseUint(fields[19], 10, 64)
+	return fields[0][0], start, err
+}
