@@ -57,6 +57,7 @@ test-vm: build ## the tests that need the VM, alone
 	scripts/test vm
 
 bench: build ## compare start-up times with the engines that are installed (needs root)
+	@[ -x scripts/bench ] || { echo "make bench: scripts/bench is not here"; exit 1; }
 	$(SUDO) scripts/bench
 
 docs: ## regenerate generated text (CLI reference, step tables, chapter map)
