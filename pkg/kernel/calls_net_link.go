@@ -126,10 +126,9 @@ type rtentry struct {
 	flags                 uint16
 	_                     int16
 	_                     [2]uintptr
-	metric                int16
-	dev                   uintptr
-	mtu, window           uintptr
-	irtt                  uint16
+	_                     int16 // metric
+	_                     [3]uintptr
+	_                     uint16 // irtt
 }
 
 // AddDefaultRoute is ioctl(2) with SIOCADDRT: everything without a better route

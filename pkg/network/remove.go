@@ -1,0 +1,67 @@
+package network
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"minictr/pkg/kernel"
+	"minictr/pkg/network/nft"
+	"minictr/pkg/step"
+)
+
+// RemoveIfUnused takes the bridge and all rules off the host when no container
+// has an address any more and the network has not been used for a while. It
+// holds the lock that Connect takes, so a new container meets a whole bridge
+// or none.
+//
+// Removing takes the kernel a tenth of a second. So a shim whose container has
+// ended calls Disconnect, waits for some seconds, and then calls this with the
+// same time as idle: of many that end, the last one does it. do makes the
+// calls; nil makes them silently.
+func RemoveIfUnused(runDir string, idle time.Duration, do step.Do) error {
+	n := bridgeNetwork(runDir)
+	if do == nil {
+		host := kernel.NewHost()
+		do = func(c kernel.Call) error { _, err := host.Do(c); return err }
+	}
+	unlock, err := n.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if idle > 0 && n.idle() < idle {
+		return nil
+	}
+	return n.removeIfUnused(do)
+}
+
+// leave is the undo of Bridge.
+func leave(ep *Endpoint, do step.Do) error {
+	unlock, err := ep.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	err = ep.release(func(path string) error {
+		return do(kernel.Unlinkat(kernel.AtFDCWD, path, 0).Allowing(unix.ENOENT).As("rm " + path))
+	})
+	return errors.Join(err, ep.removeIfUnused(do))
+}
+
+// removeIfUnused is safe to run twice: what is not there any more is as good as
+// removed. The rules go first: they do nothing without the bridge, while the
+// bridge without them would let anything through.
+func (n *Network) removeIfUnused(do step.Do) error {
+	owners, err := n.leases()
+	if err != nil || len(owners) > 0 {
+		return err
+	}
+	b := new(nft.Batch)
+	b.DeleteTable(n.table())
+	calls := b.Calls(kernel.FD(filterSocket))
+	calls[1] = calls[1].Allowing(unix.ENOENT)
+	err = doOn(do, kernel.NetlinkNetfilter, filterSocket, calls)
+	return errors.Join(err, deleteLink(n.Bridge, do))
+}
