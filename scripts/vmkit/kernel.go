@@ -92,32 +92,36 @@ func cacheDir() (string, error) {
 	return dir, os.MkdirAll(dir, 0o755)
 }
 
-// findBusybox returns a static amd64 busybox: the one that the base image was built from is as good as any.
+// findBusybox returns a static amd64 busybox: this machine's, or the distribution's from the cache.
 func findBusybox() (string, error) {
-	for _, path := range []string{"/bin/busybox", "/usr/bin/busybox"} {
-		if libraries, err := neededLibraries(path); err == nil && len(libraries) == 0 {
-			return path, nil
-		}
+	if path, ok := staticBusybox("/"); ok {
+		return path, nil
 	}
 	cache, err := cacheDir()
 	if err != nil {
 		return "", err
 	}
 	dir := filepath.Join(cache, "busybox")
-	for _, path := range []string{"bin/busybox", "usr/bin/busybox"} {
-		if _, err := os.Stat(filepath.Join(dir, path)); err == nil {
-			return filepath.Join(dir, path), nil
-		}
+	if path, ok := staticBusybox(dir); ok {
+		return path, nil
 	}
 	fetch := exec.Command("scripts/debget", dir, "amd64", "busybox-static")
 	fetch.Stdout, fetch.Stderr = os.Stderr, os.Stderr
 	if err := fetch.Run(); err != nil {
 		return "", fmt.Errorf("no static busybox here and none could be fetched: %w", err)
 	}
-	for _, path := range []string{"bin/busybox", "usr/bin/busybox"} {
-		if _, err := os.Stat(filepath.Join(dir, path)); err == nil {
-			return filepath.Join(dir, path), nil
+	if path, ok := staticBusybox(dir); ok {
+		return path, nil
+	}
+	return "", errors.New("the package busybox-static holds no static busybox")
+}
+
+func staticBusybox(root string) (string, bool) {
+	for _, name := range []string{"bin/busybox", "usr/bin/busybox"} {
+		path := filepath.Join(root, name)
+		if libraries, err := neededLibraries(path); err == nil && len(libraries) == 0 {
+			return path, true
 		}
 	}
-	return "", errors.New("the package busybox-static holds no busybox")
+	return "", false
 }
