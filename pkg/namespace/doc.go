@@ -22,8 +22,7 @@
 // half in, half out. Two kinds need more care. A pid or time namespace takes
 // effect for children only, so joining one happens in the parent, before the
 // clone ([JoinParent]). A cgroup namespace fixes the process's present cgroup
-// as its root, so where the process enters its cgroups by itself (v1) the
-// namespace is unshared after that ([Unshare]).
+// as its root, so it is unshared when the process is in its cgroup (cgroup.Enter).
 //
 // # What we leave out
 //

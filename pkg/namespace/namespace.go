@@ -204,17 +204,6 @@ func AssumeRoot() step.Step {
 	}
 }
 
-// Unshare makes namespaces from inside, for kinds that depend on what the
-// process did since the clone.
-func Unshare(flags kernel.CloneFlags) step.Step {
-	return step.Step{
-		Name: "namespace.unshare", Topic: book.Namespaces, Side: step.Inside,
-		Why:   "a cgroup namespace takes the process's present cgroup as its root, so it is made after the process has entered its cgroup",
-		Calls: []kernel.Call{kernel.Unshare(flags).As(unshareCommand(flags))},
-		Rule:  "namespaces vanish with their last process",
-	}
-}
-
 // Hostname names the machine that the container believes it is.
 func Hostname(hostname, domainname string) step.Step {
 	var calls []kernel.Call

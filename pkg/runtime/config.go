@@ -10,7 +10,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	// "minictr/pkg/network"
+	"minictr/pkg/network"
 	"minictr/pkg/overlay"
 )
 
@@ -23,7 +23,7 @@ type Config struct {
 	Bundle  string            `json:"-"` // absolute directory of the two files
 	Spec    *specs.Spec       `json:"-"`
 	Overlay *overlay.Layers   `json:"overlay,omitempty"` // nil: Spec.Root.Path is the root
-	// Network *network.Endpoint `json:"network,omitempty"` // nil: as the spec's namespaces say
+	Network *network.Endpoint `json:"network,omitempty"` // nil: as the spec's namespaces say
 	RunDir  string            `json:"runDir,omitempty"`  // MINICTR_RUN
 	Without []string          `json:"without,omitempty"` // steps left out on purpose
 

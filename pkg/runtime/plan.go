@@ -2,14 +2,18 @@ package runtime
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"minictr/pkg/cgroup"
 	"minictr/pkg/kernel"
 	"minictr/pkg/namespace"
+	"minictr/pkg/network"
 	"minictr/pkg/overlay"
 	"minictr/pkg/process"
 	"minictr/pkg/rootfs"
@@ -32,11 +36,19 @@ type builder struct {
 	spec *specs.Spec
 	io   IO
 	ns   namespace.Set
+	cg   cgroup.Group
 	plan step.Plan
 	err  error
 }
 
 func (b *builder) add(steps ...step.Step) { b.plan = append(b.plan, steps...) }
+
+// addIfAny adds a step unless it has nothing to do.
+func (b *builder) addIfAny(s step.Step) {
+	if len(s.Calls) > 0 {
+		b.add(s)
+	}
+}
 
 // try adds a step whose description may be wrong.
 func (b *builder) try(s step.Step, err error) {
@@ -97,8 +109,22 @@ func (b *builder) check() error {
 		b.spec.Linux = &specs.Linux{}
 	}
 	var err error
-	b.ns, err = namespace.FromSpec(b.spec.Linux.Namespaces)
+	if b.ns, err = namespace.FromSpec(b.spec.Linux.Namespaces); err != nil {
+		return err
+	}
+	hierarchy, err := cgroup.Detect()
+	if err != nil {
+		return err
+	}
+	b.cg, err = hierarchy.Group(b.cgroupsPath(), b.spec.Linux.Resources)
 	return err
+}
+
+func (b *builder) cgroupsPath() string {
+	if p := b.spec.Linux.CgroupsPath; p != "" {
+		return p
+	}
+	return "/minictr-" + b.c.ID
 }
 
 func (b *builder) userns() bool {
@@ -107,6 +133,11 @@ func (b *builder) userns() bool {
 
 // hostBefore: what must be there before the process is.
 func (b *builder) hostBefore() {
+	b.add(cgroup.Create(b.cg))
+	b.addIfAny(cgroup.Limit(b.cg))
+	if ep := b.c.Network; ep != nil {
+		b.add(network.Bridge(ep), network.NAT(ep))
+	}
 	if join, any := namespace.JoinParent(b.ns); any {
 		b.add(join)
 	}
@@ -114,17 +145,19 @@ func (b *builder) hostBefore() {
 
 // clone makes the process.
 func (b *builder) clone() {
-	b.add(namespace.Clone(b.ns, b.later(), ""))
+	// The root of a cgroup namespace is the cgroup of the process at that
+	// moment, and clone3 would take its parent's: cgroup.Enter unshares it.
+	b.add(namespace.Clone(b.ns, unix.CLONE_NEWCGROUP, b.cg.CloneSlot()))
 }
-
-// later are the namespaces that the process unshares by itself.
-func (b *builder) later() kernel.CloneFlags { return 0 }
 
 // hostBeside: what the host does with the new process, while that is busy with
 // its file tree. The child waits for all of it where it first needs it.
 func (b *builder) hostBeside() {
 	if b.ns.Has(unix.CLONE_NEWUSER) {
 		b.add(namespace.MapIDs(b.spec.Linux.UIDMappings, b.spec.Linux.GIDMappings))
+	}
+	if ep := b.c.Network; ep != nil {
+		b.add(network.Plug(ep))
 	}
 }
 
@@ -137,9 +170,7 @@ func (b *builder) identity() {
 	if join, any := namespace.JoinInside(b.ns); any {
 		b.add(join)
 	}
-	if flags := b.ns.New & b.later(); flags != 0 {
-		b.add(namespace.Unshare(flags))
-	}
+	b.addIfAny(cgroup.Enter(b.cg, b.ns.Has(unix.CLONE_NEWCGROUP)))
 	if !b.io.Terminal {
 		b.add(process.Session(), process.Stdio())
 	}
@@ -177,6 +208,10 @@ func (b *builder) tree(mounts []rootfs.Mount) {
 	b.add(rootfs.Pivot(unix.MS_SLAVE))
 	dev := false
 	for _, m := range mounts {
+		if m.Type == "cgroup" {
+			b.add(m.Cgroup(b.hierarchies()))
+			continue
+		}
 		b.add(m.Attach())
 		if m.Destination == "/dev" && m.Type != "bind" {
 			dev = true
@@ -189,6 +224,30 @@ func (b *builder) tree(mounts []rootfs.Mount) {
 	if b.io.Terminal {
 		b.add(terminal.Open(b.terminal(b.spec.Process)), terminal.Fetch(), terminal.Console(), terminal.Attach())
 	}
+}
+
+// hierarchies are the cgroup hierarchies that the container gets to see: those
+// it has a group of its own in.
+func (b *builder) hierarchies() []rootfs.Hierarchy {
+	h := b.cg.Hierarchy
+	if h.Mode() == cgroup.V2 {
+		return []rootfs.Hierarchy{{}}
+	}
+	mounted := make(map[string][]string) // mount point → its controllers
+	for c, dir := range h.V1 {
+		if b.cg.Dir(c) != "" {
+			mounted[dir] = append(mounted[dir], c)
+		}
+	}
+	var list []rootfs.Hierarchy
+	for _, dir := range slices.Sorted(maps.Keys(mounted)) {
+		slices.Sort(mounted[dir])
+		list = append(list, rootfs.Hierarchy{Name: filepath.Base(dir), Controllers: mounted[dir]})
+	}
+	if h.Unified != "" {
+		list = append(list, rootfs.Hierarchy{Name: filepath.Base(h.Unified)})
+	}
+	return list
 }
 
 func (b *builder) terminal(p *specs.Process) terminal.Options {
@@ -222,6 +281,12 @@ func (b *builder) devices() []specs.LinuxDevice {
 func (b *builder) surroundings() {
 	if b.spec.Hostname != "" || b.spec.Domainname != "" {
 		b.add(namespace.Hostname(b.spec.Hostname, b.spec.Domainname))
+	}
+	switch {
+	case b.c.Network != nil:
+		b.add(network.Configure(b.c.Network))
+	case b.ns.Has(unix.CLONE_NEWNET):
+		b.add(network.Loopback())
 	}
 	l := b.spec.Linux
 	if len(l.Sysctl) > 0 {
