@@ -1,0 +1,217 @@
+package record
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Record is a container as it is known.
+type Record struct {
+	ID     string
+	Name   string          // "" if it has lost its name
+	Config json.RawMessage // container.json
+	State  State
+}
+
+// Load reads the record of a container by its ID.
+func Load(d Dirs, id string) (*Record, error) {
+	byID, err := names(d)
+	if err != nil {
+		return nil, err
+	}
+	return load(d, id, byID)
+}
+
+func load(d Dirs, id string, byID map[string]string) (*Record, error) {
+	config, err := os.ReadFile(d.config(id))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, &NotFoundError{id}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the record of container %.12s: %w", id, err)
+	}
+	state, err := ReadState(d.Container(id))
+	if err != nil {
+		return nil, &NotFoundError{id} // it was removed while we looked
+	}
+	return &Record{id, byID[id], config, state}, nil
+}
+
+// List reads all containers' records, in no particular order. A container
+// that comes or goes meanwhile is in the list or not.
+func List(d Dirs) ([]Record, error) {
+	f, err := os.Open(d.containers())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the containers: %w", err)
+	}
+	defer f.Close()
+	ids, err := f.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("list the containers: %w", err)
+	}
+	byID, err := names(d)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Record, 0, len(ids))
+	for _, id := range ids {
+		r, err := load(d, id, byID)
+		var missing *NotFoundError
+		if errors.As(err, &missing) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, *r)
+	}
+	return list, nil
+}
+
+// Reservation is a container that is being made: it has a directory and a
+// name, and nobody sees it yet.
+type Reservation struct {
+	dirs   Dirs
+	id     string
+	marker *os.File
+}
+
+// Reserve makes the directory of container id and gives it its name, which
+// fails with a *NameError if that is taken. If this process dies before it
+// says Commit, [Sweep] removes what it made.
+func Reserve(d Dirs, id, name string) (*Reservation, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	if err := makeDirs(d.containers(), d.reserved()); err != nil {
+		return nil, err
+	}
+	// The marker comes first and goes last: what it covers is never without it.
+	marker, err := lockFile(d.marker(id), os.O_CREATE)
+	if err != nil {
+		return nil, fmt.Errorf("reserve container %.12s: %w", id, err)
+	}
+	r := &Reservation{d, id, marker}
+	if err := os.Mkdir(d.Container(id), private); err != nil {
+		return nil, errors.Join(fmt.Errorf("make the container's directory: %w", err), r.done())
+	}
+	if err := claim(d, name, id); err != nil {
+		return nil, errors.Join(err, r.Abandon())
+	}
+	return r, nil
+}
+
+// Dir is the container's directory, to be filled before Commit.
+func (r *Reservation) Dir() string { return r.dirs.Container(r.id) }
+
+// Commit writes container.json and the first state, and with that the
+// container exists.
+func (r *Reservation) Commit(config json.RawMessage) error {
+	if err := WriteState(r.Dir(), State{Status: Created}); err != nil {
+		return err
+	}
+	if err := writeFile(r.dirs.config(r.id), config); err != nil {
+		return err
+	}
+	return r.done()
+}
+
+// Abandon removes what Reserve made. After Commit it does nothing.
+func (r *Reservation) Abandon() error {
+	if r.marker == nil {
+		return nil
+	}
+	return errors.Join(Remove(r.dirs, r.id), r.done())
+}
+
+func (r *Reservation) done() error {
+	err := errors.Join(os.Remove(r.dirs.marker(r.id)), r.marker.Close())
+	r.marker = nil
+	return err
+}
+
+// Update replaces container.json.
+func Update(d Dirs, id string, config json.RawMessage) error {
+	return writeFile(d.config(id), config)
+}
+
+// Remove removes a container: its name, its directory, its run directory. The
+// directory vanishes at once; deleting its files may take a while. The caller
+// has made sure that the container does not run. Removing what is not there is
+// no error.
+func Remove(d Dirs, id string) error {
+	finish, err := Vanish(d, id)
+	if err != nil {
+		return err
+	}
+	return finish()
+}
+
+// Vanish is the part of Remove that others notice; finish deletes the files.
+func Vanish(d Dirs, id string) (finish func() error, err error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	if err := makeDirs(d.trash()); err != nil {
+		return nil, err
+	}
+	trash := d.discarded(id)
+	if err := ignoreMissing(os.Rename(d.Container(id), trash)); err != nil {
+		return nil, fmt.Errorf("remove container %.12s: %w", id, err)
+	}
+	err = errors.Join(release(d, id), os.RemoveAll(d.RunDir(id)))
+	return func() error {
+		if err := os.RemoveAll(trash); err != nil {
+			return fmt.Errorf("delete the files of container %.12s: %w", id, err)
+		}
+		return nil
+	}, err
+}
+
+// Sweep deletes what processes that were killed have left half made or half
+// deleted. While there is nothing, it costs two looks at empty directories.
+func Sweep(d Dirs) error {
+	return errors.Join(sweepReserved(d), sweepTrash(d))
+}
+
+func sweepReserved(d Dirs) error {
+	entries, err := os.ReadDir(d.reserved())
+	if ignoreMissing(err) != nil {
+		return fmt.Errorf("look for half-made containers: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		marker, err := lockFile(d.marker(e.Name()), 0)
+		if err != nil {
+			continue // its maker lives, or is just done
+		}
+		r := &Reservation{d, e.Name(), marker}
+		if !exists(d, r.id) {
+			errs = append(errs, Remove(d, r.id))
+		}
+		errs = append(errs, r.done())
+	}
+	return errors.Join(errs...)
+}
+
+func sweepTrash(d Dirs) error {
+	entries, err := os.ReadDir(d.trash())
+	if ignoreMissing(err) != nil {
+		return fmt.Errorf("look for half-deleted containers: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		_, deleter, _ := strings.Cut(e.Name(), ".")
+		if _, err := os.Lstat("/proc/" + deleter); err == nil && deleter != "" {
+			continue // somebody is at it
+		}
+		errs = append(errs, os.RemoveAll(d.trash()+"/"+e.Name()))
+	}
+	return errors.Join(errs...)
+}

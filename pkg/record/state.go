@@ -1,0 +1,100 @@
+package record
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// Status is a stage of a container's life, in docker's words.
+type Status string
+
+// A container is created, then running, perhaps paused, then exited. Dead is
+// one whose record is damaged.
+const (
+	Created Status = "created"
+	Running Status = "running"
+	Paused  Status = "paused"
+	Exited  Status = "exited"
+	Dead    Status = "dead"
+)
+
+// State is state.json: how a container is doing.
+type State struct {
+	Status     Status    `json:"status"`
+	Pid        int       `json:"pid,omitempty"`       // of its first process, while it runs
+	PidStart   uint64    `json:"pidStart,omitempty"`  // that process's start time, see [StartTime]
+	ShimPid    int       `json:"shimPid,omitempty"`   // likewise of its shim
+	ShimStart  uint64    `json:"shimStart,omitempty"` //
+	StartedAt  time.Time `json:"startedAt,omitzero"`
+	FinishedAt time.Time `json:"finishedAt,omitzero"`
+	ExitCode   int       `json:"exitCode"`
+	Error      string    `json:"error,omitempty"` // why it did not start, or was given up
+	OOMKilled  bool      `json:"oomKilled,omitempty"`
+}
+
+// Live reports whether the state claims that the container has processes.
+func (s State) Live() bool { return s.Status == Running || s.Status == Paused }
+
+// WriteState replaces state.json in the container directory dir. The caller
+// holds the container's lock.
+func WriteState(dir string, s State) error {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	return writeFile(filepath.Join(dir, "state.json"), append(b, '\n'))
+}
+
+// ReadState reads state.json. A file that a power cut damaged is Dead.
+func ReadState(dir string) (State, error) {
+	path := filepath.Join(dir, "state.json")
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return State{}, fmt.Errorf("read state: %w", err)
+	}
+	var s State
+	if err == nil {
+		err = json.Unmarshal(b, &s)
+	}
+	if err != nil || s.Status == "" {
+		return State{Status: Dead, Error: fmt.Sprintf("%s is damaged", path)}, nil
+	}
+	return s, nil
+}
+
+// StartTime is when the process pid was started, in clock ticks since the
+// machine was: with the pid it names one process for good.
+func StartTime(pid int) (uint64, error) {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, fmt.Errorf("find the start time of process %d: %w", pid, err)
+	}
+	start, err := parseStart(stat)
+	if err != nil {
+		return 0, fmt.Errorf("find the start time of process %d: %w", pid, err)
+	}
+	return start, nil
+}
+
+// parseStart takes field 22 from a stat file. Field 2, the program's name in
+// parentheses, may itself hold spaces and parentheses: count from its end.
+func parseStart(stat []byte) (uint64, error) {
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 20 {
+		return 0, errors.New("no start time in the stat file")
+	}
+	return strconv.ParseUint(string(fields[19]), 10, 64)
+}
+
+// Alive reports whether the process that had pid and start time start is
+// still there, as a zombie at least.
+func Alive(pid int, start uint64) bool {
+	now, err := StartTime(pid)
+	return err == nil && now == start
+}
