@@ -19,9 +19,10 @@
 //   - [Enter] makes the working directory as root and goes there.
 //   - capabilities and seccomp (packages of their own) around [User], for
 //     changing the user drops the capabilities.
-//   - [Exec] closes everything but the standard descriptors at the moment of
+//   - [Tidy] has everything but the standard descriptors closed at the moment of
 //     execve (close_range with CLOSE_RANGE_CLOEXEC), so no descriptor of a host
 //     directory can leak into the container (CVE-2024-21626).
+//   - [Exec] is all that is left after a seccomp filter under no_new_privs.
 //
 // The candidates of PATH are tried in the kernel, by execve itself, inside the
 // container's root: looking the program up from outside would be a guess.

@@ -107,19 +107,12 @@ func Enter(cwd string, create bool) step.Step {
 	return s
 }
 
-// User becomes the program's user. keepCaps holds on to the permitted
-// capabilities, which the kernel would drop with uid 0; package capability
-// then sets exactly those wanted.
-func User(u specs.User, keepCaps, mayBecome bool) step.Step {
-	var calls []kernel.Call
-	if keepCaps {
-		calls = append(calls, kernel.Prctl(kernel.Named{Name: "PR_SET_KEEPCAPS", Value: unix.PR_SET_KEEPCAPS}, kernel.Int(1)))
-	}
-	if mayBecome {
-		calls = append(calls, kernel.Setgroups(u.AdditionalGids))
-	}
-	calls = append(calls, kernel.Setresgid(u.GID), kernel.Setresuid(u.UID))
-	return inside("process.user", book.Capabilities, "become the user the program runs as; the order is groups, group, user, for only root may set groups", calls...)
+// User becomes the program's user. Package capability says what this does to
+// the capabilities, and what must stand around it.
+func User(u specs.User) step.Step {
+	return inside("process.user", book.Capabilities,
+		"become the user the program runs as: groups first, for only root may set them",
+		kernel.Setgroups(u.AdditionalGids), kernel.Setresgid(u.GID), kernel.Setresuid(u.UID))
 }
 
 // FollowShim makes the container die with the shim that supervises it. After
@@ -140,17 +133,23 @@ func Wait() step.Step {
 		kernel.Eventfd().Into(Gate), kernel.Detach(), kernel.ReadEventfd(kernel.FD(Gate)))
 }
 
-// Exec closes what is left open and becomes the program. keep more descriptors
-// than the standard ones stay open.
-func Exec(p *specs.Process, keep int) (step.Step, error) {
-	if len(p.Args) == 0 || p.Args[0] == "" {
-		return step.Step{}, fmt.Errorf("no command given, and the image has none")
-	}
+// Tidy marks everything but the standard descriptors, and keep more, to be
+// closed by execve, and sets the mask for new files.
+func Tidy(p *specs.Process, keep int) step.Step {
 	umask := uint32(0o022)
 	if p.User.Umask != nil {
 		umask = *p.User.Umask
 	}
-	calls := []kernel.Call{kernel.Umask(umask), kernel.CloseRange(3+keep, unix.CLOSE_RANGE_CLOEXEC)}
+	return inside("process.tidy", book.Engine, "no descriptor of ours reaches the program, whoever opened it",
+		kernel.Umask(umask), kernel.CloseRange(3+keep, unix.CLOSE_RANGE_CLOEXEC))
+}
+
+// Exec becomes the program.
+func Exec(p *specs.Process) (step.Step, error) {
+	if len(p.Args) == 0 || p.Args[0] == "" {
+		return step.Step{}, fmt.Errorf("no command given, and the image has none")
+	}
+	var calls []kernel.Call
 	for _, candidate := range candidates(p.Args[0], p.Env) {
 		calls = append(calls, kernel.Execve(candidate, p.Args, p.Env).As("exec "+strings.Join(p.Args, " ")))
 	}

@@ -37,8 +37,7 @@ func ExecPlan(c *Config, pid int, p *specs.Process, io IO) (step.Plan, error) {
 		b.add(process.Session(), process.Stdio())
 	}
 	b.add(process.Enter(p.Cwd, false))
-	b.program(p)
-	b.try(process.Exec(p, 0))
+	b.program(p, nil)
 	if b.err != nil {
 		return nil, b.err
 	}

@@ -78,14 +78,7 @@ func Plan(c *Config, io IO) (step.Plan, error) {
 	if b.spec.Root.Readonly {
 		b.add(rootfs.Seal())
 	}
-	b.program(b.spec.Process)
-	if c.Supervised {
-		b.add(process.FollowShim())
-	}
-	if c.Created {
-		b.add(process.Wait())
-	}
-	b.try(process.Exec(b.spec.Process, 0))
+	b.program(b.spec.Process, b.last)
 	if b.err != nil {
 		return nil, b.err
 	}
@@ -301,14 +294,6 @@ func (b *builder) surroundings() {
 	if p, ok := propagations[strings.TrimSpace(l.RootfsPropagation)]; ok && p&(unix.MS_SHARED|unix.MS_UNBINDABLE) != 0 {
 		b.add(rootfs.Propagate(p))
 	}
-}
-
-// program: from here on rights are only given up, the last one by execve.
-func (b *builder) program(p *specs.Process) {
-	if len(p.Rlimits) > 0 {
-		b.try(process.Limits(p.Rlimits))
-	}
-	b.add(process.User(p.User, true, true))
 }
 
 // disposable reports whether this machine was made to be broken: the VM says

@@ -1,0 +1,86 @@
+package runtime
+
+import (
+	goruntime "runtime"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"minictr/pkg/capability"
+	"minictr/pkg/process"
+	"minictr/pkg/seccomp"
+)
+
+// program: from here on rights are only given up, the last one by execve. The
+// order is what packages capability and seccomp ask for. final adds what only
+// the container's first process needs, when it is the program's user already.
+func (b *builder) program(p *specs.Process, final func()) {
+	if len(p.Rlimits) > 0 {
+		b.try(process.Limits(p.Rlimits))
+	}
+	filter := b.filter()
+	sets, own := b.capabilities(p)
+	if p.Capabilities != nil {
+		b.addIfAny(capability.Bound(sets.Bounding, own))
+	}
+	if !filter.Empty() && !p.NoNewPrivileges {
+		b.add(seccomp.Load(filter))
+	}
+	if p.Capabilities != nil && p.User.UID != 0 {
+		b.add(capability.KeepOnSetuid())
+	}
+	b.add(process.User(p.User))
+	if p.Capabilities != nil {
+		b.add(sets.Set())
+	}
+	if p.NoNewPrivileges {
+		b.add(capability.NoNewPrivs())
+	}
+	if final != nil {
+		final()
+	}
+	b.add(process.Tidy(p, 0))
+	if !filter.Empty() && p.NoNewPrivileges {
+		b.add(seccomp.Load(filter))
+	}
+	b.try(process.Exec(p))
+}
+
+// last is what the first process does when it has become the program's user.
+func (b *builder) last() {
+	if b.c.Supervised {
+		b.add(process.FollowShim())
+	}
+	if b.c.Created {
+		b.add(process.Wait())
+	}
+}
+
+// filter is the compiled seccomp profile.
+func (b *builder) filter() seccomp.Filter {
+	f, err := seccomp.Compile(b.spec.Linux.Seccomp, goruntime.GOARCH)
+	if err != nil && b.err == nil {
+		b.err = err
+	}
+	return f
+}
+
+// capabilities are the sets the program gets, and the bounding set that the
+// process has until then: ours, or all in a user namespace of its own.
+func (b *builder) capabilities(p *specs.Process) (sets capability.Sets, bounding capability.Set) {
+	if p.Capabilities == nil {
+		return sets, 0
+	}
+	own, err := capability.Own()
+	if err == nil && b.ns.Has(unix.CLONE_NEWUSER) {
+		var all capability.Set
+		if all, err = capability.All(); err == nil {
+			own = capability.Sets{Bounding: all, Permitted: all, Effective: all}
+		}
+	}
+	if err != nil && b.err == nil {
+		b.err = err
+	}
+	sets, _ = capability.FromSpec(p.Capabilities, own.Available())
+	return sets, own.Bounding
+}
