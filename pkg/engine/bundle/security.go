@@ -1,19 +1,12 @@
 package bundle
 
 import (
-	"fmt"
 	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"minictr/pkg/engine/config"
+	"minictr/pkg/capability"
 )
-
-// DefaultCapabilities are those docker leaves to root in a container.
-var DefaultCapabilities = []string{
-	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID",
-	"CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE",
-}
 
 // MaskedPaths tell of, or act on, the whole machine; they are hidden.
 var MaskedPaths = []string{
@@ -25,50 +18,19 @@ var MaskedPaths = []string{
 // ReadonlyPaths may be read but not changed.
 var ReadonlyPaths = []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
 
-// Capabilities applies docker's rules to --cap-add and --cap-drop: dropping
-// ALL leaves what is added, adding ALL leaves out what is dropped, otherwise
-// the default set loses and gains.
-func Capabilities(add, drop []string, all []string) ([]string, error) {
-	for _, name := range slices.Concat(add, drop) {
-		if name != "ALL" && !slices.Contains(all, name) {
-			return nil, fmt.Errorf("this kernel has no capability %s", name)
-		}
+// capabilities are the sets the program starts with. Root has the set, as the
+// kernel would give it at execve; another user has none, and cannot get more
+// than the set from set-uid files.
+func capabilities(in Input) (*specs.LinuxCapabilities, error) {
+	c := in.Config
+	set, err := capability.Resolve(c.CapAdd, c.CapDrop, c.Privileged, in.Available)
+	if err != nil {
+		return nil, err
 	}
-	base := DefaultCapabilities
-	if slices.Contains(drop, "ALL") {
-		base = nil
-	} else if slices.Contains(add, "ALL") {
-		base = all
+	if in.Identity.UID != 0 {
+		return &specs.LinuxCapabilities{Bounding: set.Names()}, nil
 	}
-	if slices.Contains(drop, "ALL") && slices.Contains(add, "ALL") {
-		base = all
-	}
-	var set []string
-	for _, name := range all {
-		had := slices.Contains(base, name) && !slices.Contains(drop, name)
-		if had || slices.Contains(add, name) {
-			set = append(set, name)
-		}
-	}
-	return set, nil
-}
-
-func capabilities(c *config.Config, last int) ([]string, error) {
-	all := config.Capabilities[:min(last+1, len(config.Capabilities))]
-	if c.Privileged {
-		return all, nil
-	}
-	return Capabilities(c.CapAdd, c.CapDrop, all)
-}
-
-// capabilitySets: root has the set, as the kernel would give it at execve;
-// another user has none, and cannot get more than the set from set-uid files.
-// Inheritable stays empty: see CVE-2022-24769.
-func capabilitySets(caps []string, uid uint32) *specs.LinuxCapabilities {
-	if uid != 0 {
-		return &specs.LinuxCapabilities{Bounding: caps}
-	}
-	return &specs.LinuxCapabilities{Bounding: caps, Effective: caps, Permitted: caps}
+	return set.Spec(), nil
 }
 
 // deviceRules say which devices may be opened. mknod of any is allowed: a node

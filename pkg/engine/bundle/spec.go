@@ -6,6 +6,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"minictr/pkg/capability"
 	"minictr/pkg/engine/config"
 )
 
@@ -32,8 +33,8 @@ type Input struct {
 	HostDevices []specs.LinuxDevice
 	// Devices are those of Config.Devices, looked up.
 	Devices []specs.LinuxDevice
-	// LastCap is the highest capability that the kernel knows.
-	LastCap int
+	// Available are the capabilities that this process could pass on.
+	Available capability.Set
 	// CgroupsPath is where the container's cgroups go.
 	CgroupsPath string
 }
@@ -51,7 +52,7 @@ func Spec(in Input) (*specs.Spec, error) {
 		return nil, err
 	}
 	c := in.Config
-	caps, err := capabilities(c, in.LastCap)
+	caps, err := capabilities(in)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func Spec(in Input) (*specs.Spec, error) {
 			Args:            args,
 			Env:             environment(in),
 			Cwd:             workingDir(c, in.Image),
-			Capabilities:    capabilitySets(caps, in.Identity.UID),
+			Capabilities:    caps,
 			Rlimits:         limits,
 			NoNewPrivileges: c.NoNewPrivileges,
 		},

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"minictr/pkg/network"
+)
 
 // Config is what a container is asked to be. Its zero value, with an Image, is
 // what `minictr run IMAGE` means; an empty field means docker's default.
@@ -74,7 +78,7 @@ type Ulimit struct {
 type Security struct {
 	Privileged      bool     `json:"privileged,omitempty"`
 	ReadOnly        bool     `json:"readOnly,omitempty"` // its root file system
-	CapAdd          []string `json:"capAdd,omitempty"`   // CAP_…, or ALL
+	CapAdd          []string `json:"capAdd,omitempty"`   // with or without CAP_, or ALL
 	CapDrop         []string `json:"capDrop,omitempty"`
 	NoNewPrivileges bool     `json:"noNewPrivileges,omitempty"`
 	Seccomp         string   `json:"seccomp,omitempty"` // "", "unconfined", or a profile in JSON
@@ -86,13 +90,14 @@ type Security struct {
 // Network is how the container is connected.
 type Network struct {
 	Mode       string   `json:"network,omitempty"` // "", bridge, none, host, container:ID, or a network's name
-	Ports      []Port   `json:"ports,omitempty"`
 	PublishAll bool     `json:"publishAll,omitempty"`
-	Expose     []string `json:"expose,omitempty"` // 80/tcp
+	Expose     []string `json:"expose,omitempty"` // 80/tcp, 90-99/udp
 	DNS        []string `json:"dns,omitempty"`
 	DNSSearch  []string `json:"dnsSearch,omitempty"`
 	DNSOptions []string `json:"dnsOptions,omitempty"`
 	ExtraHosts []string `json:"extraHosts,omitempty"` // name:address
+
+	Ports []network.PortMapping `json:"ports,omitempty"`
 }
 
 // Namespaces says which kernel namespaces are not the container's own: "" is

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/network"
 )
 
 func TestSizesAreReadAsDockerReadsThem(t *testing.T) {
@@ -57,9 +59,9 @@ func TestVolumesAreReadAsDockerReadsThem(t *testing.T) {
 		"":             "must be absolute",
 		"data":         "must be absolute",
 		":/x":          "nothing in front",
-		"a b:/x":       "no volume name",
+		"a b:/x":       "invalid volume name",
 		"./rel:/x":     "host path must be absolute",
-		"a:/x":         "no volume name",
+		"a:/x":         "invalid volume name",
 		"aa:/":         "nothing can be mounted over",
 		"/a:/..":       "nothing can be mounted over",
 		"/a:/b:bogus":  "unknown option",
@@ -101,41 +103,6 @@ func TestMountsAreReadAsDockerReadsThem(t *testing.T) {
 	} {
 		if m, err := ParseMount(in); err == nil {
 			t.Errorf("ParseMount(%q) = %+v, want an error", in, m)
-		}
-	}
-}
-
-func TestPortsAreReadAsDockerReadsThem(t *testing.T) {
-	for in, want := range map[string][]Port{
-		"80":                {{Container: 80, Protocol: "tcp"}},
-		"8080:80":           {{Host: 8080, Container: 80, Protocol: "tcp"}},
-		"8080:80/udp":       {{Host: 8080, Container: 80, Protocol: "udp"}},
-		"127.0.0.1:8080:80": {{HostIP: "127.0.0.1", Host: 8080, Container: 80, Protocol: "tcp"}},
-		"127.0.0.1::80":     {{HostIP: "127.0.0.1", Container: 80, Protocol: "tcp"}},
-		"0.0.0.0:1:2":       {{Host: 1, Container: 2, Protocol: "tcp"}},
-		"[::1]:81:80/TCP":   {{HostIP: "::1", Host: 81, Container: 80, Protocol: "tcp"}},
-		"81-82:90-91":       {{Host: 81, Container: 90, Protocol: "tcp"}, {Host: 82, Container: 91, Protocol: "tcp"}},
-		"8000-8010:80":      {{Host: 8000, HostEnd: 8010, Container: 80, Protocol: "tcp"}},
-		"0:80":              {{Container: 80, Protocol: "tcp"}},
-	} {
-		if got, err := ParsePorts(in); err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("ParsePorts(%q) = %+v, %v; want %+v", in, got, err, want)
-		}
-	}
-	for _, in := range []string{
-		"", "x", "0", "65536", "80:", "1:2:3", "300.0.0.1:1:2", "80:80/icmp", "82-81:90", "81-82:90-92", "-1:80", "80-:80", "80:80:80:80",
-	} {
-		if p, err := ParsePorts(in); err == nil {
-			t.Errorf("ParsePorts(%q) = %+v, want an error", in, p)
-		}
-	}
-}
-
-func TestPortPrintsWhatItWasParsedFrom(t *testing.T) {
-	for _, s := range []string{"8080:80/tcp", "127.0.0.1:8080:80/udp", "[::1]:81:80/tcp", "80/tcp"} {
-		p, err := ParsePorts(s)
-		if err != nil || p[0].String() != s {
-			t.Errorf("ParsePorts(%q) prints %v, %v", s, p, err)
 		}
 	}
 }
@@ -186,7 +153,7 @@ func TestValidateFindsContradictions(t *testing.T) {
 	}
 	bad := map[string]func(*Config){
 		"an image is needed":       func(c *Config) { c.Image = "" },
-		"invalid name":             func(c *Config) { c.Name = "-x" },
+		"container name":           func(c *Config) { c.Name = "-x" },
 		"at least 6m":              func(c *Config) { c.Memory = 1 << 20 },
 		"needs --memory too":       func(c *Config) { c.MemorySwap = 1 << 30 },
 		"cannot be less than":      func(c *Config) { c.Memory, c.MemorySwap = 1<<30, 1<<29 },
@@ -196,7 +163,7 @@ func TestValidateFindsContradictions(t *testing.T) {
 		"-1 for no limit":          func(c *Config) { c.PidsLimit = -2 },
 		"--cpuset-cpus":            func(c *Config) { c.CpusetCpus = "a" },
 		"leave out --hostname":     func(c *Config) { c.Mode, c.Hostname = "container:x", "h" },
-		"cannot publish ports":     func(c *Config) { c.Mode, c.Ports = "container:x", []Port{{Container: 80}} },
+		"cannot publish ports":     func(c *Config) { c.Mode, c.Ports = "container:x", []network.PortMapping{{ContainerPort: 80}} },
 		"other container's name":   func(c *Config) { c.Mode = "container:" },
 		"two mounts want":          func(c *Config) { c.Mounts = []Mount{{Target: "/a"}, {Target: "/a"}} },
 		"must be an absolute":      func(c *Config) { c.WorkingDir = "rel" },
@@ -219,7 +186,7 @@ func TestConfigSurvivesItsFile(t *testing.T) {
 	entry := []string{}
 	c := Config{
 		Image: "alpine", Process: Process{Entrypoint: &entry, Command: []string{"sh"}},
-		Mounts: []Mount{{Type: Bind, Source: "/a", Target: "/b"}}, Network: Network{Ports: []Port{{Host: 1, Container: 2}}},
+		Mounts: []Mount{{Type: Bind, Source: "/a", Target: "/b"}}, Network: Network{Ports: []network.PortMapping{{HostPort: 1, ContainerPort: 2}}},
 	}
 	raw, err := json.Marshal(c)
 	if err != nil {
@@ -242,13 +209,6 @@ func FuzzValuesNeverPanic(f *testing.F) {
 		if m, err := ParseMount(s); err == nil && (m.Target == "/" || m.Type == Bind && !strings.HasPrefix(m.Source, "/")) {
 			t.Errorf("ParseMount(%q) = %+v", s, m)
 		}
-		if ports, err := ParsePorts(s); err == nil {
-			for _, p := range ports {
-				if p.Container == 0 {
-					t.Errorf("ParsePorts(%q) = %+v", s, ports)
-				}
-			}
-		}
 		if n, err := ParseSize(s); err == nil && n < 0 {
 			t.Errorf("ParseSize(%q) = %d", s, n)
 		}
@@ -256,7 +216,6 @@ func FuzzValuesNeverPanic(f *testing.F) {
 		_, _ = ParseUlimit(s)
 		_, _ = ParseSignal(s)
 		_, _ = ParseDevice(s)
-		_, _ = ParseExpose(s)
 		_, _ = ParseExtraHost(s)
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"minictr/pkg/volume"
 )
 
 // Mount is something that appears inside the container at Target.
@@ -112,8 +114,8 @@ func (m *Mount) check() error {
 	case Volume:
 		if m.Source == "" {
 			m.Anonymous = true
-		} else if !ValidName(m.Source) {
-			return fmt.Errorf("%q is no volume name: letters, digits, and _.- after the first; a host path must be absolute", m.Source)
+		} else if err := volume.CheckName(m.Source); err != nil {
+			return fmt.Errorf("%w (a host path must be absolute)", err)
 		}
 	}
 	return nil

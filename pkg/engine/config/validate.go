@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"minictr/pkg/record"
 )
 
 func validAddr(s string) bool {
@@ -25,7 +27,7 @@ func (c *Config) Validate() error {
 		return errors.New("an image is needed")
 	}
 	if c.Name != "" {
-		if err := CheckName(c.Name); err != nil {
+		if err := record.CheckName(c.Name); err != nil {
 			return err
 		}
 	}

@@ -87,26 +87,6 @@ var ulimits = []string{
 	"nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
 }
 
-// ValidName tells whether s can name a container or a volume.
-func ValidName(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		alnum := isDigit(c) || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if !alnum && (i == 0 || c != '_' && c != '.' && c != '-') {
-			return false
-		}
-	}
-	return len(s) >= 2 && len(s) <= 255
-}
-
-// CheckName is ValidName with the reason.
-func CheckName(s string) error {
-	if !ValidName(s) {
-		return fmt.Errorf("invalid name %q: at least two of letters, digits and _.-, the first a letter or digit", s)
-	}
-	return nil
-}
-
 // CheckHostname refuses what sethostname(2) or a resolver would choke on.
 func CheckHostname(s string) error {
 	if len(s) > 64 {

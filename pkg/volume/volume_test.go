@@ -1,0 +1,136 @@
+package volume
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func use(t *testing.T, s *Store, name string) *Held {
+	t.Helper()
+	h, _, err := s.Use(Volume{Name: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.lock.Close() })
+	return h
+}
+
+func TestAVolumeIsMadeOnceByManyAtATime(t *testing.T) {
+	s := Open(t.TempDir())
+	var wg sync.WaitGroup
+	results := make([]bool, 20)
+	for i := range results {
+		wg.Go(func() {
+			h, made, err := s.Use(Volume{Name: "data"})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			results[i] = made
+			if err := os.WriteFile(filepath.Join(h.Data, "x"), nil, 0o600); err != nil {
+				t.Error(err)
+			}
+			_ = h.Release()
+		})
+	}
+	wg.Wait()
+	makers := 0
+	for _, made := range results {
+		if made {
+			makers++
+		}
+	}
+	list, err := s.List()
+	if makers != 1 || err != nil || len(list) != 1 || list[0].Name != "data" || list[0].Created.IsZero() {
+		t.Errorf("%d made it; list %+v, %v", makers, list, err)
+	}
+	left, _ := os.ReadDir(s.dir)
+	if len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestAHeldOrUsedVolumeIsNotRemoved(t *testing.T) {
+	s := Open(t.TempDir())
+	h := use(t, s, "data")
+	if err := s.Remove("data", nil); !errors.Is(err, ErrInUse) {
+		t.Errorf("removed a held volume: %v", err)
+	}
+	if err := h.Release(); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Remove("data", func(string) ([]string, error) { return []string{"web", "db"}, nil })
+	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "web, db") {
+		t.Errorf("removed a used volume: %v", err)
+	}
+	if err := s.Remove("data", nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Get("data"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("still there: %v", err)
+	}
+	if err := s.Remove("data", nil); !errors.Is(err, ErrNotFound) {
+		t.Errorf("removed twice: %v", err)
+	}
+	if left, _ := os.ReadDir(s.dir); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestOnlyAnEmptyVolumeIsFilled(t *testing.T) {
+	s := Open(t.TempDir())
+	h := use(t, s, "data")
+	put := func(text string) func(string) (bool, error) {
+		return func(dir string) (bool, error) {
+			return true, os.WriteFile(filepath.Join(dir, "file"), []byte(text), 0o600)
+		}
+	}
+	for _, text := range []string{"first", "second"} {
+		if err := h.Fill(put(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(filepath.Join(h.Data, "file")); string(got) != "first" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestAFailedFillLeavesTheVolumeEmpty(t *testing.T) {
+	s := Open(t.TempDir())
+	h := use(t, s, "data")
+	boom := errors.New("boom")
+	err := h.Fill(func(dir string) (bool, error) {
+		_ = os.WriteFile(filepath.Join(dir, "half"), nil, 0o600)
+		return true, boom
+	})
+	if !errors.Is(err, boom) {
+		t.Errorf("got %v", err)
+	}
+	if err := h.Fill(func(string) (bool, error) { return false, nil }); err != nil {
+		t.Errorf("nothing to fill with: %v", err)
+	}
+	empty, err := h.Empty()
+	left, _ := os.ReadDir(h.dir)
+	if !empty || err != nil || len(left) != 2 {
+		t.Errorf("empty %v, %v; left %v", empty, err, left)
+	}
+}
+
+func TestNamesCannotLeaveTheStore(t *testing.T) {
+	s := Open(t.TempDir())
+	for _, name := range []string{"", "a", "..", ".x", "../x", "a/b", "a b", "-x", strings.Repeat("x", 256), "a\x00b"} {
+		if _, _, err := s.Use(Volume{Name: name}); err == nil {
+			t.Errorf("Use(%q) made a volume", name)
+		}
+		if _, err := s.Get(name); !errors.Is(err, ErrNotFound) {
+			t.Errorf("Get(%q): %v", name, err)
+		}
+		if err := s.Remove(name, nil); !errors.Is(err, ErrNotFound) {
+			t.Errorf("Remove(%q): %v", name, err)
+		}
+	}
+}
