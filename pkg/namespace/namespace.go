@@ -116,8 +116,14 @@ func unshareCommand(flags kernel.CloneFlags) string {
 		flag kernel.CloneFlags
 		name string
 	}{
-		{unix.CLONE_NEWUSER, "--user"}, {unix.CLONE_NEWPID, "--pid --fork"}, {unix.CLONE_NEWNS, "--mount"}, {unix.CLONE_NEWNET, "--net"},
-		{unix.CLONE_NEWIPC, "--ipc"}, {unix.CLONE_NEWUTS, "--uts"}, {unix.CLONE_NEWCGROUP, "--cgroup"}, {unix.CLONE_NEWTIME, "--time"},
+		{unix.CLONE_NEWUSER, "--user"},
+		{unix.CLONE_NEWPID, "--pid --fork"},
+		{unix.CLONE_NEWNS, "--mount"},
+		{unix.CLONE_NEWNET, "--net"},
+		{unix.CLONE_NEWIPC, "--ipc"},
+		{unix.CLONE_NEWUTS, "--uts"},
+		{unix.CLONE_NEWCGROUP, "--cgroup"},
+		{unix.CLONE_NEWTIME, "--time"},
 	}
 	cmd := "unshare"
 	for _, o := range options {
