@@ -102,11 +102,14 @@ func Mknodat(dir Arg, path string, mode uint32, major, minor uint32) Call {
 	case unix.S_IFBLK:
 		typ, c = "S_IFBLK", "b"
 	case unix.S_IFIFO:
-		typ, c = "S_IFIFO", "p"
+		typ = "S_IFIFO"
 	}
 	dev := unix.Mkdev(major, minor)
 	m := Named{fmt.Sprintf("%s|%#o", typ, mode&^unix.S_IFMT), uintptr(mode)}
 	d := Named{fmt.Sprintf("makedev(%#x, %#x)", major, minor), uintptr(dev)}
+	if typ == "S_IFIFO" { // has no device number, and strace prints none
+		return call("mknodat", unix.SYS_MKNODAT, dir, Str(path), m).As(fmt.Sprintf("mkfifo -m %o %s", mode&0o7777, path))
+	}
 	return call("mknodat", unix.SYS_MKNODAT, dir, Str(path), m, d).
 		As(fmt.Sprintf("mknod -m %o %s %s %d %d", mode&0o7777, path, c, major, minor))
 }

@@ -66,10 +66,10 @@ var openNames = []flagName{
 	{unix.O_TRUNC, "O_TRUNC"},
 	{unix.O_APPEND, "O_APPEND"},
 	{unix.O_NONBLOCK, "O_NONBLOCK"},
-	{unix.O_DIRECTORY, "O_DIRECTORY"},
 	{unix.O_NOFOLLOW, "O_NOFOLLOW"},
 	{unix.O_CLOEXEC, "O_CLOEXEC"},
 	{unix.O_PATH, "O_PATH"},
+	{unix.O_DIRECTORY, "O_DIRECTORY"},
 }
 
 func (f OpenFlags) String() string {
