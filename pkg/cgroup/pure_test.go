@@ -20,9 +20,11 @@ func TestMountTablesOfManyMachines(t *testing.T) {
 	}{
 		"pure v2": {
 			"30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate",
-			Hierarchy{Unified: "/sys/fs/cgroup"}, V2,
+			Hierarchy{Unified: "/sys/fs/cgroup"},
+			V2,
 		},
-		"hybrid": {`
+		"hybrid": {
+			`
 31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
 32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
 35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
@@ -31,35 +33,45 @@ func TestMountTablesOfManyMachines(t *testing.T) {
 			Hierarchy{Unified: "/sys/fs/cgroup/unified", V1: map[string]string{
 				"cpu": "/sys/fs/cgroup/cpu,cpuacct", "cpuacct": "/sys/fs/cgroup/cpu,cpuacct",
 				"memory": "/sys/fs/cgroup/memory", "name=systemd": "/sys/fs/cgroup/systemd",
-			}}, Hybrid,
+			}},
+			Hybrid,
 		},
 		"v1 alone": {
 			"35 31 0:32 / /cg/memory rw - cgroup none rw,memory",
-			Hierarchy{V1: map[string]string{"memory": "/cg/memory"}}, V1,
+			Hierarchy{V1: map[string]string{"memory": "/cg/memory"}},
+			V1,
 		},
 		"elsewhere, with a blank": {
 			`35 31 0:32 / /my\040cg rw - cgroup2 none rw`,
-			Hierarchy{Unified: "/my cg"}, V2,
+			Hierarchy{Unified: "/my cg"},
+			V2,
 		},
-		"a container's bind mount beside the real one": {`
+		"a container's bind mount beside the real one": {
+			`
 50 31 0:38 /docker/4f1 /var/lib/x/cgroup rw - cgroup2 cgroup2 rw
 41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw
 51 31 0:38 / /mnt/ro ro - cgroup2 cgroup2 rw`,
-			Hierarchy{Unified: "/sys/fs/cgroup"}, V2,
+			Hierarchy{Unified: "/sys/fs/cgroup"},
+			V2,
 		},
 		"in a container on v1: the mount shows its own cgroup": {
 			"35 31 0:32 /docker/4f1 /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory",
-			Hierarchy{V1: map[string]string{"memory": "/sys/fs/cgroup/memory"}}, V1,
+			Hierarchy{V1: map[string]string{"memory": "/sys/fs/cgroup/memory"}},
+			V1,
 		},
-		"a namespace's own mount before the host's": {`
+		"a namespace's own mount before the host's": {
+			`
 41 31 0:38 /../.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw
 42 31 0:38 / /mine rw - cgroup2 cgroup2 rw`,
-			Hierarchy{Unified: "/mine"}, V2,
+			Hierarchy{Unified: "/mine"},
+			V2,
 		},
-		"covered by another mount": {`
+		"covered by another mount": {
+			`
 41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw
 42 41 0:39 / /sys/fs/cgroup rw - tmpfs tmpfs rw`,
-			Hierarchy{}, NoMount,
+			Hierarchy{},
+			NoMount,
 		},
 		"nothing": {"22 1 254:0 / / rw - ext4 /dev/root rw", Hierarchy{}, NoMount},
 	} {
@@ -153,19 +165,23 @@ func TestResourcesBecomeFiles(t *testing.T) {
 		},
 		"a quota in the kernel's period": {
 			specs.LinuxResources{CPU: &specs.LinuxCPU{Quota: ptr[int64](50000)}},
-			[]string{"cpu/cpu.max=50000 100000"}, []string{"cpu/cpu.cfs_quota_us=50000"},
+			[]string{"cpu/cpu.max=50000 100000"},
+			[]string{"cpu/cpu.cfs_quota_us=50000"},
 		},
 		"idle": {
 			specs.LinuxResources{CPU: &specs.LinuxCPU{Idle: ptr[int64](1), Shares: ptr[uint64](512)}},
-			[]string{"cpu/cpu.idle=1"}, []string{"cpu/cpu.idle=1"},
+			[]string{"cpu/cpu.idle=1"},
+			[]string{"cpu/cpu.idle=1"},
 		},
 		"a cpuset": {
 			specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "0-1"}},
-			[]string{"cpuset/cpuset.cpus=0-1"}, []string{"cpuset/cpuset.cpus=0-1", "cpuset/cpuset.mems=0"},
+			[]string{"cpuset/cpuset.cpus=0-1"},
+			[]string{"cpuset/cpuset.cpus=0-1", "cpuset/cpuset.mems=0"},
 		},
 		"pids": {
 			specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr[int64](7)}},
-			[]string{"pids/pids.max=7"}, []string{"pids/pids.max=7"},
+			[]string{"pids/pids.max=7"},
+			[]string{"pids/pids.max=7"},
 		},
 		"a disk's rates": {
 			specs.LinuxResources{BlockIO: &specs.LinuxBlockIO{ThrottleReadBpsDevice: throttle(1000), ThrottleWriteIOPSDevice: throttle(0)}},
@@ -184,7 +200,8 @@ func TestResourcesBecomeFiles(t *testing.T) {
 		},
 		"rdma": {
 			specs.LinuxResources{Rdma: map[string]specs.LinuxRdma{"mlx": {HcaHandles: ptr[uint32](2)}}},
-			[]string{"rdma/rdma.max=mlx hca_handle=2"}, []string{"rdma/rdma.max=mlx hca_handle=2"},
+			[]string{"rdma/rdma.max=mlx hca_handle=2"},
+			[]string{"rdma/rdma.max=mlx hca_handle=2"},
 		},
 	} {
 		for _, world := range []struct {
