@@ -76,7 +76,10 @@ func (c *comparison) child(pid int, events []step.Event) {
 		lines = lines[1:]
 		switch {
 		case e.Name == "execve" && e.Errno == 0:
-			return // what follows is the program's own
+			for _, e := range events[i+1:] {
+				c.differ("explain: %s = %s in process %d, which had become a program", e.Call, e.Result, pid)
+			}
+			return // what strace saw from here on is the program's own
 		case e.Name == "clone3" && e.Errno == 0:
 			pid = int(e.Ret)
 			c.children = append(c.children, pid)
