@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"fmt"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -41,9 +40,9 @@ func NetlinkRequest(socket Arg, m *Message, shell string) []Call {
 // call's own.
 func NetlinkAck(socket Arg) Call {
 	reply := make([]byte, 4096)
-	show := func() string {
-		return fmt.Sprintf("{nlmsgerr: %s}", errnoText(netlinkErrno(unsafe.Pointer(&reply[0]), 20)))
-	}
+	// What the buffer will hold is not known before the call, and in a child's
+	// memory afterwards; its error is in the result.
+	show := func() string { return "{nlmsgerr}" }
 	c := call("recvfrom", unix.SYS_RECVFROM, socket, memory{unsafe.Pointer(&reply[0]), show}, Int(len(reply)), Int(0), Null, Null)
 	c.kind = ack
 	return c
