@@ -3,6 +3,7 @@ package seccomp
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -71,19 +72,17 @@ type syscallRow struct {
 	nr   [len(abis)]int32
 }
 
-// lookup finds a system call by name.
-func lookup(name string) (syscallRow, bool) {
-	i, ok := slices.BinarySearchFunc(syscallTable[:], name, func(r syscallRow, name string) int {
-		return strings.Compare(r.name, name)
-	})
+// lookup finds a system call by name, nil if no ABI has it.
+func lookup(name string) *syscallRow {
+	i, ok := sort.Find(len(syscallTable), func(i int) int { return strings.Compare(name, syscallTable[i].name) })
 	if !ok {
-		return syscallRow{}, false
+		return nil
 	}
-	return syscallTable[i], true
+	return &syscallTable[i]
 }
 
 // number is the call's number in a, as seccomp_data.nr shows it.
-func (r syscallRow) number(a abi) (uint32, bool) {
+func (r *syscallRow) number(a abi) (uint32, bool) {
 	nr := r.nr[a.column]
 	return uint32(nr) | a.bit, nr >= 0
 }
@@ -134,4 +133,13 @@ var multiplexed = [...]multiplex{
 	{"shutdown", "socketcall", 13},
 	{"socket", "socketcall", 1},
 	{"socketpair", "socketcall", 8},
+}
+
+// gateOf finds the second way to a call, nil for most.
+func gateOf(name string) *multiplex {
+	i, ok := sort.Find(len(multiplexed), func(i int) int { return strings.Compare(name, multiplexed[i].name) })
+	if !ok {
+		return nil
+	}
+	return &multiplexed[i]
 }

@@ -38,7 +38,7 @@ func judge(profile *specs.LinuxSeccomp, goarch string, d data) uint32 {
 					holding = append(holding, action)
 				}
 			}
-			gate, call, mask := gateOf(name)
+			gate, call, mask := gateNumber(name)
 			if gate == 0 || a.scmp != specs.ArchX86 || action == byDefault {
 				continue
 			}
@@ -88,7 +88,7 @@ func numberOf(name string, a *abi) (uint32, bool) {
 	return 0, false
 }
 
-func gateOf(name string) (gate uint32, call, mask uint64) {
+func gateNumber(name string) (gate uint32, call, mask uint64) {
 	for _, m := range multiplexed {
 		if m.name == name && m.via == "ipc" {
 			return 117, m.call, 0xffff
