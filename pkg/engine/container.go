@@ -1,0 +1,93 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"minictr/pkg/engine/config"
+	"minictr/pkg/record"
+)
+
+// Record is container.json: everything about a container that does not change
+// while it runs and stops.
+type Record struct {
+	ID      string        `json:"id"`
+	Created time.Time     `json:"created"`
+	Config  config.Config `json:"config"`
+
+	Image  Image    `json:"image"`
+	Args   []string `json:"args"`   // what runs
+	Layers []string `json:"layers"` // lowerdirs of its root, the topmost first
+
+	// Mounts are the user's and the image's, with volumes by name.
+	Mounts []config.Mount `json:"mounts,omitempty"`
+}
+
+// Image is what a container was made from. The configuration is a copy: the
+// image's name may mean another one tomorrow.
+type Image struct {
+	ID     string              `json:"id"`
+	Name   string              `json:"name"` // as the user would type it
+	Config ocispec.ImageConfig `json:"config"`
+}
+
+// Container is a container as it is known: what it was made from, and how it
+// is doing.
+type Container struct {
+	Record
+	Name  string
+	State record.State
+}
+
+// ShortID is the form people see: 12 hex digits.
+func (c *Container) ShortID() string { return short(c.ID) }
+
+func short(id string) string { return id[:min(12, len(id))] }
+
+// Running tells whether there is a process.
+func (c *Container) Running() bool { return c.State.Live() }
+
+func decode(r *record.Record) (*Container, error) {
+	c := &Container{Name: r.Name, State: r.State}
+	if err := json.Unmarshal(r.Config, &c.Record); err != nil {
+		return nil, fmt.Errorf("the record of container %s is damaged (minictr rm -f removes it): %w", short(r.ID), err)
+	}
+	c.ID = r.ID
+	return c, nil
+}
+
+// Get finds a container by name, ID, or the beginning of an ID.
+func (e *Engine) Get(ref string) (*Container, error) {
+	id, err := record.Resolve(e.Dirs, ref)
+	if err != nil {
+		return nil, err
+	}
+	r, err := record.Load(e.Dirs, id)
+	if err != nil {
+		return nil, err
+	}
+	return decode(r)
+}
+
+// List returns all containers, the newest first. One whose record is damaged
+// is in the list too, with little more than its ID and state.
+func (e *Engine) List() ([]*Container, error) {
+	records, err := record.List(e.Dirs)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]*Container, 0, len(records))
+	for i := range records {
+		c, err := decode(&records[i])
+		if err != nil {
+			c = &Container{Record: Record{ID: records[i].ID}, Name: records[i].Name, State: records[i].State}
+			c.State.Error = err.Error()
+		}
+		list = append(list, c)
+	}
+	sortNewestFirst(list)
+	return list, nil
+}
