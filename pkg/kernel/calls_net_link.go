@@ -96,6 +96,26 @@ func SetInterfaceFlags(socket Arg, name string, flags uint16, text string) Call 
 	return Ioctl(socket, Named{"SIOCSIFFLAGS", unix.SIOCSIFFLAGS}, memory{unsafe.Pointer(r), show})
 }
 
+// ifreqPointer is an ifreq whose union holds ifr_data, typed so that the
+// garbage collector knows what it points to.
+type ifreqPointer struct {
+	name [unix.IFNAMSIZ]byte
+	data *ethtoolValue
+	_    [16]byte
+}
+
+// ethtoolValue is struct ethtool_value of linux/ethtool.h.
+type ethtoolValue struct{ cmd, _ uint32 }
+
+// LinkState is ioctl(2) with SIOCETHTOOL and ETHTOOL_GLINK: does the interface
+// have a carrier? Since Linux 6.8 the kernel first does what it put off when
+// the carrier came, so that afterwards the interface really sends.
+func LinkState(socket Arg, name string) Call {
+	r := &ifreqPointer{name: newIfreq(name).name, data: &ethtoolValue{cmd: unix.ETHTOOL_GLINK}}
+	show := func() string { return fmt.Sprintf("{ifr_name=%q, ifr_data={ETHTOOL_GLINK}}", name) }
+	return Ioctl(socket, Named{"SIOCETHTOOL", unix.SIOCETHTOOL}, memory{unsafe.Pointer(r), show})
+}
+
 // SetInterfaceAddr is ioctl(2) with SIOCSIFADDR: the interface's IPv4 address,
 // with the network mask of the address's historical class.
 func SetInterfaceAddr(socket Arg, name string, addr netip.Addr) Call {

@@ -7,15 +7,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AfInet is AF_INET for Socket.
-var AfInet = Named{"AF_INET", unix.AF_INET}
+// What IPv4 sockets are made of.
+var (
+	AfInet      = Named{"AF_INET", unix.AF_INET}
+	SockStream  = Named{"SOCK_STREAM|SOCK_CLOEXEC", unix.SOCK_STREAM | unix.SOCK_CLOEXEC}
+	SockDgram   = Named{"SOCK_DGRAM|SOCK_CLOEXEC", unix.SOCK_DGRAM | unix.SOCK_CLOEXEC}
+	IPProtoIP   = Named{"IPPROTO_IP", unix.IPPROTO_IP}
+	IPProtoTCP  = Named{"IPPROTO_TCP", unix.IPPROTO_TCP}
+	IPProtoUDP  = Named{"IPPROTO_UDP", unix.IPPROTO_UDP}
+	IPProtoSCTP = Named{"IPPROTO_SCTP", unix.IPPROTO_SCTP}
+)
 
 // InetSocket opens an IPv4 datagram socket: what interface ioctls are made on
 // (netdevice(7)).
-func InetSocket() Call {
-	return Socket(AfInet, Named{"SOCK_DGRAM|SOCK_CLOEXEC", unix.SOCK_DGRAM | unix.SOCK_CLOEXEC},
-		Named{"IPPROTO_IP", unix.IPPROTO_IP})
-}
+func InetSocket() Call { return Socket(AfInet, SockDgram, IPProtoIP) }
 
 // Bind is bind(2) to an IPv4 address and port.
 func Bind(fd Arg, addr netip.Addr, port uint16) Call {

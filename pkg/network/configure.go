@@ -14,7 +14,7 @@ const inetSocket kernel.Slot = "inet"
 
 // Configure waits until the parent has plugged the container in, and then sets
 // up its network from inside: the loopback interface, eth0's address, and the
-// default route.
+// default route. eth0 is up already.
 //
 // It uses the old ioctls of netdevice(7) and not netlink, since they take the
 // interface's name: its number is not known when this list is made, and differs
@@ -26,7 +26,7 @@ func Configure(ep *Endpoint) step.Step {
 		kernel.Await(),
 		kernel.InetSocket().Into(inetSocket),
 		loopbackUp(s),
-		kernel.SetInterfaceFlags(s, ContainerLink, unix.IFF_UP|unix.IFF_MULTICAST, "IFF_UP|IFF_MULTICAST").As("ip link set "+ContainerLink+" up"),
+		kernel.LinkState(s, ContainerLink).As("ethtool " + ContainerLink), // see Plug
 		kernel.SetInterfaceAddr(s, ContainerLink, ep.IP).As(fmt.Sprintf("ip addr add %s dev %s", prefix, ContainerLink)),
 		kernel.SetInterfaceNetmask(s, ContainerLink, prefix.Bits()),
 		kernel.AddDefaultRoute(s, ep.Gateway).As(fmt.Sprintf("ip route add default via %s", ep.Gateway)),

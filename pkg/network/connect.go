@@ -72,6 +72,9 @@ func (n Network) connect(id string, opt Options) (*Endpoint, error) {
 		return nil, err
 	}
 	ep := &Endpoint{Network: n, ID: id, IP: ip, MAC: macOf(ip), HostLink: linkName(id, ip)}
+	if err := ep.claimPorts(opt.Ports); err != nil {
+		return ep, err
+	}
 	if ep.IPForward, err = ipForward(); err != nil {
 		return ep, err
 	}
@@ -107,7 +110,11 @@ func (ep *Endpoint) release(remove func(path string) error) error {
 
 // claims lists the endpoint's files.
 func (ep *Endpoint) claims() []string {
-	return []string{ep.leasePath(ep.IP)}
+	paths := []string{ep.leasePath(ep.IP)}
+	for _, p := range ep.Ports {
+		paths = append(paths, ep.claimPath(p.claim()))
+	}
+	return paths
 }
 
 // lock keeps every other process from claiming addresses and ports, and from

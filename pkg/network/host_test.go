@@ -39,29 +39,41 @@ func TestMain(m *testing.M) {
 // serve is the program of a test's container: it tells everybody who connects
 // which address it sees.
 func serve(port string) {
-	udp, err := net.ListenPacket("udp4", ":"+port)
+	err := answer(":" + port)
 	if err == nil {
-		go func() {
-			buf := make([]byte, 100)
-			for {
-				if _, from, err := udp.ReadFrom(buf); err == nil {
-					_, _ = udp.WriteTo([]byte(from.String()+"\n"), from)
-				}
-			}
-		}()
+		select {}
 	}
-	tcp, err := net.Listen("tcp4", ":"+port)
+	os.Exit(1)
+}
+
+// answer tells everybody who connects to addr by TCP or asks by UDP which
+// address it sees, for as long as the process lives.
+func answer(addr string) error {
+	udp, err := net.ListenPacket("udp4", addr)
 	if err != nil {
-		os.Exit(1)
+		return err
 	}
-	for {
-		c, err := tcp.Accept()
-		if err != nil {
-			os.Exit(1)
+	go func() {
+		buf := make([]byte, 100)
+		for {
+			if _, from, err := udp.ReadFrom(buf); err == nil {
+				_, _ = udp.WriteTo([]byte(from.String()+"\n"), from)
+			}
 		}
-		_, _ = io.WriteString(c, c.RemoteAddr().String()+"\n")
-		_ = c.Close()
+	}()
+	tcp, err := net.Listen("tcp4", addr)
+	if err != nil {
+		return err
 	}
+	go func() {
+		for {
+			if c, err := tcp.Accept(); err == nil {
+				_, _ = io.WriteString(c, c.RemoteAddr().String()+"\n")
+				_ = c.Close()
+			}
+		}
+	}()
+	return nil
 }
 
 // host is the network namespace of the test's goroutine.
@@ -119,6 +131,7 @@ type container struct {
 	*Endpoint
 	plan step.Plan
 	pid  int
+	host map[kernel.Slot]uintptr
 	// how long the host's network steps took, and the container's own
 	took map[string]time.Duration
 }
@@ -131,9 +144,15 @@ func (h *host) plan(ep *Endpoint) step.Plan {
 	}
 	exec := kernel.Execve(exe, []string{"server"}, []string{"NETTEST_SERVE=80"})
 	plan := step.Plan{Bridge(ep), NAT(ep)}
+	if len(ep.Ports) > 0 {
+		plan = append(plan, Reserve(ep))
+	}
 	plan = append(plan,
 		step.Step{Name: "test.clone", Side: step.Clone, Calls: []kernel.Call{kernel.Clone(kernel.CloneArgs{Flags: unix.CLONE_NEWNET | unix.CLONE_NEWPID})}},
 		Plug(ep))
+	if len(ep.Ports) > 0 {
+		plan = append(plan, Publish(ep))
+	}
 	return append(plan, Configure(ep), step.Step{Name: "test.exec", Side: step.Inside, Calls: []kernel.Call{kernel.SetPdeathsig(unix.SIGKILL), exec}})
 }
 
@@ -151,7 +170,7 @@ func (h *host) start(ep *Endpoint) *container {
 	if err != nil {
 		h.Fatal(err)
 	}
-	c.pid = p.PID
+	c.pid, c.host = p.PID, p.Slots
 	h.Cleanup(func() { c.kill() })
 	h.eventually(func() error { _, err := ask("tcp4", netip.AddrPortFrom(ep.IP, 80)); return err })
 	return c
@@ -169,6 +188,7 @@ func (c *container) kill() {
 func (c *container) stop(h *host) {
 	h.Helper()
 	c.kill()
+	CloseReserved(c.host)
 	if err := step.Undo(c.plan, names(c.plan), nil); err != nil {
 		h.Fatal(err)
 	}
@@ -203,6 +223,8 @@ func ask(network string, to netip.AddrPort) (string, error) {
 	return from, err
 }
 
+func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
 func (h *host) eventually(try func() error) {
 	h.Helper()
 	var err error
@@ -215,18 +237,18 @@ func (h *host) eventually(try func() error) {
 }
 
 // wantSeen asks a server and compares the address that it saw.
-func (h *host) wantSeen(network, to, want string) {
-	h.Helper()
+func wantSeen(t *testing.T, network, to, want string) {
+	t.Helper()
 	got, err := ask(network, netip.MustParseAddrPort(to))
 	if err != nil || got != want {
-		h.Errorf("%s %s: the server saw %q, want %q (%v)", network, to, got, want, err)
+		t.Errorf("%s %s: the server saw %q, want %q (%v)", network, to, got, want, err)
 	}
 }
 
-func (h *host) wantUnreachable(network, to string) {
-	h.Helper()
+func wantUnreachable(t *testing.T, network, to string) {
+	t.Helper()
 	if got, err := ask(network, netip.MustParseAddrPort(to)); err == nil {
-		h.Errorf("%s %s answered %q", network, to, got)
+		t.Errorf("%s %s answered %q", network, to, got)
 	}
 }
 
@@ -292,12 +314,26 @@ func (n *node) do(f func()) {
 	<-done
 }
 
-// inside runs a command in the container's network namespace.
-func (h *host) inside(c *container, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	b, err := exec.CommandContext(ctx, "nsenter", append([]string{fmt.Sprintf("--net=/proc/%d/ns/net", c.pid)}, args...)...).CombinedOutput()
-	return string(b), err
+// inside runs f in the container's network namespace, on a thread that ends
+// with it.
+func (h *host) inside(c *container, f func()) {
+	h.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		fd, err := unix.Open(fmt.Sprintf("/proc/%d/ns/net", c.pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			err = unix.Setns(fd, unix.CLONE_NEWNET)
+			unix.Close(fd)
+		}
+		if err == nil {
+			f()
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		h.Fatal(err)
+	}
 }
 
 // command runs a command in the host's namespace.

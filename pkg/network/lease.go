@@ -62,20 +62,7 @@ func (n *Network) after(ip netip.Addr) netip.Addr {
 
 // leases names the containers that have an address, by address.
 func (n *Network) leases() (map[string]string, error) {
-	dir := filepath.Join(n.State, "leases")
-	names, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("list the leases: %w", err)
-	}
-	owners := make(map[string]string, len(names))
-	for _, e := range names {
-		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("read a lease: %w", err)
-		}
-		owners[e.Name()] = strings.TrimSpace(string(b))
-	}
-	return owners, nil
+	return owners(filepath.Join(n.State, "leases"))
 }
 
 // touch notes that the network was used just now.

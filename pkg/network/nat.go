@@ -20,7 +20,7 @@ const (
 // NAT makes our own table of rules, if it is not there: containers go out
 // under the host's address, and published ports lead in.
 //
-// The rules name the bridge, not a container: they are the same for all, and
+// The rules name the network, not a container: they are the same for all, and
 // what differs, the published ports, are elements of two maps. So the whole
 // table is one transaction that comes into force at once, and can be repeated
 // by any number of processes: objects that are there are left alone, and our
@@ -99,10 +99,11 @@ func (n *Network) rules() *nft.Batch {
 	b.AddRule(c.forward, nft.OifName(br), nft.Drop())
 
 	// Out under the host's address. Two cases stay on the bridge: a container
-	// that uses a published port of a neighbour must get its answer through us,
-	// and 127.0.0.1 cannot be answered at all.
-	b.AddRule(c.postrouting, nft.IifName(br), nft.NotOifName(br), nft.Masquerade())
-	b.AddRule(c.postrouting, nft.IifName(br), nft.OifName(br), nft.CtDNAT(), nft.Masquerade())
+	// that uses a published port of a neighbour, or its own, must get its answer
+	// through us; and 127.0.0.1 cannot be answered at all. (A bridge that calls
+	// the IP firewall, bridge-nf-call-iptables, shows no iifname here.)
+	b.AddRule(c.postrouting, nft.Saddr(n.Subnet), nft.NotOifName(br), nft.Masquerade())
+	b.AddRule(c.postrouting, nft.Saddr(n.Subnet), nft.OifName(br), nft.CtDNAT(), nft.Masquerade())
 	b.AddRule(c.postrouting, nft.SaddrLoopback(), nft.OifName(br), nft.Masquerade())
 	return b
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -73,12 +74,10 @@ func CtDNAT() Expr {
 
 // ct matches if any of the bits is set. They are in the machine's own order.
 func ct(text string, key, bits uint32) Expr {
-	mask, zero := binary.NativeEndian.AppendUint32(nil, bits), make([]byte, 4)
+	mask := binary.NativeEndian.AppendUint32(nil, bits)
 	return Expr{text, []*nl.RtAttr{
 		instruction("ct", u32(unix.NFTA_CT_KEY, key), u32(unix.NFTA_CT_DREG, reg0)),
-		instruction("bitwise", u32(unix.NFTA_BITWISE_SREG, reg0), u32(unix.NFTA_BITWISE_DREG, reg0),
-			u32(unix.NFTA_BITWISE_LEN, 4), data(unix.NFTA_BITWISE_MASK, mask), data(unix.NFTA_BITWISE_XOR, zero)),
-		compare(unix.NFT_CMP_NEQ, zero),
+		bitwise(mask), compare(unix.NFT_CMP_NEQ, make([]byte, len(mask))),
 	}}
 }
 
@@ -98,6 +97,20 @@ func loopback(word string, offset uint32) Expr {
 	return Expr{"ip " + word + " 127.0.0.0/8", []*nl.RtAttr{
 		payload(unix.NFT_PAYLOAD_NETWORK_HEADER, offset, 1, reg0), compare(unix.NFT_CMP_EQ, []byte{127}),
 	}}
+}
+
+// Saddr matches packets from a network.
+func Saddr(p netip.Prefix) Expr {
+	mask := binary.BigEndian.AppendUint32(nil, ^uint32(0)<<(32-p.Bits()))
+	return Expr{"ip saddr " + p.String(), []*nl.RtAttr{
+		payload(unix.NFT_PAYLOAD_NETWORK_HEADER, ipSaddr, 4, reg0), bitwise(mask), compare(unix.NFT_CMP_EQ, p.Masked().Addr().AsSlice()),
+	}}
+}
+
+// bitwise keeps the bits of mask.
+func bitwise(mask []byte) *nl.RtAttr {
+	return instruction("bitwise", u32(unix.NFTA_BITWISE_SREG, reg0), u32(unix.NFTA_BITWISE_DREG, reg0),
+		u32(unix.NFTA_BITWISE_LEN, uint32(len(mask))), data(unix.NFTA_BITWISE_MASK, mask), data(unix.NFTA_BITWISE_XOR, make([]byte, len(mask))))
 }
 
 func payload(base, offset, length, reg uint32) *nl.RtAttr {
