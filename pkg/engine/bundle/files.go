@@ -18,16 +18,23 @@ func Hosts(address, hostname, domainname string, extra []string) []byte {
 		"ff00::\tip6-mcastprefix\n" +
 		"ff02::1\tip6-allnodes\n" +
 		"ff02::2\tip6-allrouters\n")
-	for _, e := range extra {
-		name, addr, _ := strings.Cut(e, ":")
-		fmt.Fprintf(&b, "%s\t%s\n", addr, name)
-	}
+	b.Write(HostLines(extra))
 	if address != "" {
 		names := hostname
 		if domainname != "" {
 			names = hostname + "." + domainname + " " + hostname
 		}
 		fmt.Fprintf(&b, "%s\t%s\n", address, names)
+	}
+	return b.Bytes()
+}
+
+// HostLines are lines of /etc/hosts for name:address pairs.
+func HostLines(extra []string) []byte {
+	var b bytes.Buffer
+	for _, e := range extra {
+		name, addr, _ := strings.Cut(e, ":")
+		fmt.Fprintf(&b, "%s\t%s\n", addr, name)
 	}
 	return b.Bytes()
 }

@@ -10,7 +10,7 @@ const defaultPeriod = 100_000
 // kernel's default is no limit.
 func resources(in Input) *specs.LinuxResources {
 	return &specs.LinuxResources{
-		Devices: deviceRules(in),
+		Devices: in.DeviceRules,
 		Memory:  memory(in),
 		CPU:     cpu(in),
 		Pids:    pids(in),

@@ -29,10 +29,10 @@ type Input struct {
 
 	NetNS   NetNS
 	Seccomp *specs.LinuxSeccomp // nil: no filter
-	// HostDevices are given to a privileged container.
-	HostDevices []specs.LinuxDevice
-	// Devices are those of Config.Devices, looked up.
-	Devices []specs.LinuxDevice
+	// Devices are the nodes that the container gets besides the standard ones,
+	// DeviceRules what it may do with those and others.
+	Devices     []specs.LinuxDevice
+	DeviceRules []specs.LinuxDeviceCgroup
 	// Available are the capabilities that this process could pass on.
 	Available capability.Set
 	// CgroupsPath is where the container's cgroups go.
@@ -90,9 +90,6 @@ func Spec(in Input) (*specs.Spec, error) {
 	}
 	if c.OOMScoreAdj != 0 {
 		spec.Process.OOMScoreAdj = &c.OOMScoreAdj
-	}
-	if c.Privileged {
-		spec.Linux.Devices = merge(in.HostDevices, in.Devices)
 	}
 	if !c.Privileged && !c.Unmasked {
 		spec.Linux.MaskedPaths, spec.Linux.ReadonlyPaths = MaskedPaths, ReadonlyPaths

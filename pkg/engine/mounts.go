@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"minictr/pkg/engine/config"
+	"minictr/pkg/engine/merged"
+	"minictr/pkg/volume"
+)
+
+// mounts are the user's mounts and a volume for each path that the image wants
+// one at. Volumes without a name get one here.
+func (e *Engine) mounts(c *config.Config, image ocispec.ImageConfig) ([]config.Mount, error) {
+	list := slices.Clone(c.Mounts)
+	taken := func(target string) bool {
+		return slices.ContainsFunc(list, func(m config.Mount) bool { return m.Target == target })
+	}
+	for _, ref := range c.VolumesFrom {
+		other, err := e.Get(ref)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range other.Mounts {
+			if !taken(m.Target) {
+				list = append(list, m)
+			}
+		}
+	}
+	for _, target := range slices.Sorted(maps.Keys(image.Volumes)) {
+		if target = filepath.Join("/", target); target != "/" && !taken(target) {
+			list = append(list, config.Mount{Type: config.Volume, Target: target, Anonymous: true})
+		}
+	}
+	for i := range list {
+		if list[i].Type == config.Volume && list[i].Source == "" {
+			list[i].Source = newID()
+		}
+	}
+	return list, checkSources(list)
+}
+
+// checkSources refuses host paths that are not there, unless they are to be
+// made.
+func checkSources(list []config.Mount) error {
+	for _, m := range list {
+		if m.Type != config.Bind {
+			continue
+		}
+		_, err := os.Stat(m.Source)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && m.CreateSource:
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("invalid mount: the host has no %s", m.Source)
+		case err != nil:
+			return fmt.Errorf("invalid mount: %w", err)
+		}
+	}
+	return nil
+}
+
+// heldVolumes are the volumes of a container whose record is not valid yet.
+type heldVolumes struct {
+	engine *Engine
+	held   []*volume.Held
+	made   []string
+}
+
+// holdVolumes makes what is missing (volumes, host directories that -v names),
+// and fills new volumes with what the image has in their place.
+func (e *Engine) holdVolumes(r *Record) (*heldVolumes, error) {
+	h := &heldVolumes{engine: e}
+	for _, m := range r.Mounts {
+		var err error
+		switch {
+		case m.Type == config.Volume:
+			err = h.hold(r, m)
+		case m.Type == config.Bind && m.CreateSource:
+			err = os.MkdirAll(m.Source, 0o755)
+		}
+		if err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+func (h *heldVolumes) hold(r *Record, m config.Mount) error {
+	v, made, err := h.engine.Volumes.Use(volume.Volume{Name: m.Source, Anonymous: m.Anonymous})
+	if err != nil {
+		return err
+	}
+	h.held = append(h.held, v)
+	if made {
+		h.made = append(h.made, v.Name)
+	}
+	if m.NoCopy {
+		return nil
+	}
+	if empty, err := v.Empty(); err != nil || !empty {
+		return err
+	}
+	if !made {
+		running, err := h.engine.running(v.Name)
+		if err != nil || running {
+			return err
+		}
+	}
+	return v.Fill(func(dir string) (bool, error) {
+		view, err := merged.Open(r.Layers...)
+		if err != nil {
+			return false, err
+		}
+		defer func() { _ = view.Close() }()
+		return view.CopyDir(m.Target, dir)
+	})
+}
+
+// running tells whether a running container uses a volume.
+func (e *Engine) running(volume string) (bool, error) {
+	list, err := e.List()
+	return slices.ContainsFunc(list, func(c *Container) bool { return c.Running() && c.uses(volume) }), err
+}
+
+func (c *Container) uses(volume string) bool {
+	return slices.ContainsFunc(c.Mounts, func(m config.Mount) bool { return m.Type == config.Volume && m.Source == volume })
+}
+
+// VolumeUsers names the containers, running or not, that have a volume.
+func (e *Engine) VolumeUsers(volume string) ([]string, error) {
+	list, err := e.List()
+	var users []string
+	for _, c := range list {
+		if c.uses(volume) {
+			users = append(users, c.ShortID())
+		}
+	}
+	return users, err
+}
+
+// release lets others remove the volumes: the record keeps them now.
+func (h *heldVolumes) release() {
+	if h == nil {
+		return
+	}
+	for _, v := range h.held {
+		_ = v.Release()
+	}
+	h.held = nil
+}
+
+// discard takes back the volumes that were made for a container that is not to
+// be. One that somebody else has taken up meanwhile stays.
+func (h *heldVolumes) discard() error {
+	if h == nil {
+		return nil
+	}
+	h.release()
+	var errs []error
+	for _, name := range h.made {
+		if err := h.engine.Volumes.Remove(name, h.engine.VolumeUsers); !errors.Is(err, volume.ErrInUse) && !errors.Is(err, volume.ErrNotFound) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
