@@ -129,6 +129,34 @@ func start(t *testing.T, g Group, namespace bool, env []string, argv ...string) 
 	return c
 }
 
+// start2 starts a second process in a group that exists, as exec does. It ends
+// with the group.
+func start2(t *testing.T, g Group) int {
+	t.Helper()
+	program, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	clone := kernel.Clone(kernel.CloneArgs{Flags: unix.CLONE_CLEAR_SIGHAND, Cgroup: g.CloneSlot()})
+	p, err := (&step.Runner{}).Run(step.Plan{
+		Open(g),
+		{Name: "test.clone", Side: step.Clone, Calls: []kernel.Call{clone}},
+		Enter(g, false),
+		{Name: "test.exec", Side: step.Inside, Calls: []kernel.Call{kernel.Execve(program, []string{"sleep", "60"}, nil)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fd, ok := p.Slots[Slot]; ok {
+		unix.Close(int(fd))
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(p.PID, syscall.SIGKILL)
+		_, _ = syscall.Wait4(p.PID, nil, 0, nil)
+	})
+	return p.PID
+}
+
 func (c *container) wait() (status syscall.WaitStatus, printed string) {
 	c.t.Helper()
 	c.gone = true

@@ -135,19 +135,8 @@ func killFrozen(g Group, do step.Do) error {
 	return nil
 }
 
-// write makes the calls of kernel.WriteFile, and closes also what it could not
-// write to.
-func write(path, value string, do step.Do) error {
-	calls := kernel.WriteFile(path, value)
-	if err := do(calls[0]); err != nil {
-		return err
-	}
-	var errs []error
-	for _, c := range calls[1:] {
-		errs = append(errs, do(c))
-	}
-	return errors.Join(errs...)
-}
+// write makes the calls of kernel.WriteFile.
+func write(path, value string, do step.Do) error { return doAll(kernel.WriteFile(path, value), do) }
 
 // errSlow is the end of patience.
 var errSlow = errors.New("it took longer than " + patience.String())
