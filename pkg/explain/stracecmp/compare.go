@@ -52,7 +52,13 @@ type comparison struct {
 }
 
 func (c *comparison) differ(format string, args ...any) {
-	c.differences = append(c.differences, fmt.Sprintf(format, args...))
+	lines := strings.Split(fmt.Sprintf(format, args...), "\n")
+	for i, l := range lines {
+		if len(l) > 2000 { // a netlink message of a hundred rules
+			lines[i] = l[:1500] + " … " + l[len(l)-400:]
+		}
+	}
+	c.differences = append(c.differences, strings.Join(lines, "\n"))
 }
 
 // child compares a cloned process's calls, all of them, up to the execve that
@@ -163,7 +169,9 @@ var (
 	newNamespace = regexp.MustCompile(`CLONE_NEW|CLONE_INTO_CGROUP`)
 	writing      = regexp.MustCompile(`O_WRONLY|O_RDWR`)
 	cgroupPath   = regexp.MustCompile(`"/sys/fs/cgroup/`)
-	changes      = regexp.MustCompile(`nlmsg_type=(?:RTM_(?:NEW|DEL|SET)|(?:0xa<<8|NFNL_SUBSYS_NFTABLES<<8)\|NFT_MSG_(?:NEW|DEL))`)
+	// Of rtnetlink's types every fourth, counted from 2, asks (RTM_GET…); the
+	// others change something. They count where strace prints numbers.
+	changes = regexp.MustCompile(`nlmsg_type=(?:RTM_(?:NEW|DEL|SET)|NFNL_SUBSYS_NFTABLES<<8\|NFT_MSG_(?:NEW|DEL)|0x[0-9a-f]*[01345789bcdf] /\* NLMSG_\?)`)
 )
 
 // makes reports whether a call makes, or unmakes, a part of a container.

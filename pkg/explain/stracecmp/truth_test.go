@@ -19,6 +19,7 @@ import (
 	"minictr/pkg/book"
 	"minictr/pkg/explain"
 	"minictr/pkg/kernel"
+	"minictr/pkg/process"
 	"minictr/pkg/step"
 )
 
@@ -46,6 +47,9 @@ var plans = map[string]func(dir string) step.Plan{
 	"host":    hostPlan,
 	"failing": failingPlan,
 	"joining": joiningPlan,
+
+	"container": containerPlan,
+	"terminal":  containerPlan,
 }
 
 func runPlan(name, events string) error {
@@ -56,7 +60,7 @@ func runPlan(name, events string) error {
 	}
 	defer out.Close()
 	plan := plans[name](filepath.Dir(events))
-	r := &step.Runner{Observe: explain.JSON(out)}
+	r := &step.Runner{Observe: explain.JSON(out), Slots: stdio()}
 	p, err := r.Run(plan)
 	if err != nil {
 		if name == "failing" {
@@ -72,6 +76,14 @@ func runPlan(name, events string) error {
 		names = append(names, s.Name)
 	}
 	return step.Undo(plan, names, r.Observe)
+}
+
+func stdio() map[kernel.Slot]int {
+	slots := make(map[kernel.Slot]int)
+	for i, s := range []kernel.Slot{process.Stdin, process.Stdout, process.Stderr} {
+		slots[s], _ = syscall.Dup(i)
+	}
+	return slots
 }
 
 // trace runs a plan under strace and returns both accounts of it.
@@ -90,7 +102,11 @@ func trace(t *testing.T, name string) ([]Line, []step.Event) {
 	dir := t.TempDir()
 	log, events := filepath.Join(dir, "strace"), filepath.Join(dir, "events")
 	argv := Argv(log, self)
+	if name == "container" || name == "terminal" {
+		makeBundle(t, dir, name == "terminal")
+	}
 	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	cmd.Env = append(os.Environ(), planEnv+"="+name, eventsEnv+"="+events)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
