@@ -45,8 +45,16 @@ func (v Octal) word(*table) operand { return immediate(uintptr(v)) }
 // Hex is a number whose bits matter, such as a device number.
 type Hex uint64
 
-func (v Hex) text(map[Slot]uintptr) string { return fmt.Sprintf("%#x", uint64(v)) }
+func (v Hex) text(map[Slot]uintptr) string { return hexText(uint64(v)) }
 func (v Hex) word(*table) operand          { return immediate(uintptr(v)) }
+
+// hexText prints v as C's %#x does: zero has no prefix.
+func hexText(v uint64) string {
+	if v == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%#x", v)
+}
 
 // Named is a constant with the name a manual page gives it.
 type Named struct {

@@ -106,7 +106,7 @@ func Mknodat(dir Arg, path string, mode uint32, major, minor uint32) Call {
 	}
 	dev := unix.Mkdev(major, minor)
 	m := Named{fmt.Sprintf("%s|%#o", typ, mode&^unix.S_IFMT), uintptr(mode)}
-	d := Named{fmt.Sprintf("makedev(%#x, %#x)", major, minor), uintptr(dev)}
+	d := Named{fmt.Sprintf("makedev(%s, %s)", hexText(uint64(major)), hexText(uint64(minor))), uintptr(dev)}
 	if typ == "S_IFIFO" { // has no device number, and strace prints none
 		return call("mknodat", unix.SYS_MKNODAT, dir, Str(path), m).As(fmt.Sprintf("mkfifo -m %o %s", mode&0o7777, path))
 	}
