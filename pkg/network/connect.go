@@ -78,7 +78,8 @@ func (n Network) connect(id string, opt Options) (*Endpoint, error) {
 	if ep.IPForward, err = ipForward(); err != nil {
 		return ep, err
 	}
-	return ep, nil
+	ep.Blocking, err = n.blocking()
+	return ep, err
 }
 
 // Disconnect gives back what Connect claimed. It is safe to run twice: what

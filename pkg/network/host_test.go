@@ -144,6 +144,9 @@ func (h *host) plan(ep *Endpoint) step.Plan {
 	}
 	exec := kernel.Execve(exe, []string{"server"}, []string{"NETTEST_SERVE=80"})
 	plan := step.Plan{Bridge(ep), NAT(ep)}
+	if len(ep.Blocking) > 0 {
+		plan = append(plan, Forward(ep))
+	}
 	if len(ep.Ports) > 0 {
 		plan = append(plan, Reserve(ep))
 	}
