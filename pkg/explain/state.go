@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/capability"
 )
 
 // Snapshot is what a process has been given, as /proc shows it from outside.
@@ -142,6 +144,19 @@ func status(text string) []Fact {
 		all = append(all, Fact{name, v})
 	}
 	return all
+}
+
+// capabilities adds the names to a set, or their number where most are in it.
+func capabilities(hex string) string {
+	n, err := strconv.ParseUint(hex, 16, 64)
+	if err != nil {
+		return hex
+	}
+	set := capability.Set(n)
+	if count := len(set.List()); count > 20 {
+		return fmt.Sprintf("%s (%d of them)", hex, count)
+	}
+	return hex + " (" + strings.ReplaceAll(set.String(), ",", " ") + ")"
 }
 
 func seccompMode(v string) string {
