@@ -63,7 +63,7 @@ func interpret(ops []op, values []uintptr, failed []bool, entries []entry) {
 		o, e := &ops[i], &entries[i]
 		if o.guard >= 0 && failed[o.guard] != o.fails {
 			atomic.StoreUint32(&e.state, uint32(Skipped))
-			if o.save >= 0 {
+			if o.save >= 0 && o.save != o.guard { // "unless it is there already" leaves what is there
 				failed[o.save] = true
 			}
 			continue

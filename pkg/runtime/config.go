@@ -29,6 +29,10 @@ type Config struct {
 
 	Supervised bool `json:"supervised,omitempty"` // the container dies with its shim
 	Created    bool `json:"created,omitempty"`    // it waits before execve until it is started (OCI create)
+
+	PreserveFDs  int  `json:"preserveFDs,omitempty"`  // so many descriptors from 3 on stay open for the program
+	NoPivot      bool `json:"noPivot,omitempty"`      // the host's root is an initramfs: move and chroot
+	NoNewKeyring bool `json:"noNewKeyring,omitempty"` // keep the caller's session keyring
 }
 
 // Save writes both files into the bundle.

@@ -10,6 +10,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"minictr/pkg/book"
 	"minictr/pkg/cgroup"
 	"minictr/pkg/kernel"
 	"minictr/pkg/namespace"
@@ -75,6 +76,9 @@ func Plan(c *Config, io IO) (step.Plan, error) {
 	b.tree(mounts)
 	b.surroundings()
 	b.add(process.Enter(b.spec.Process.Cwd, true))
+	if c.Created && len(b.spec.Process.Args) > 0 {
+		b.add(process.Find(b.spec.Process))
+	}
 	if b.spec.Root.Readonly {
 		b.add(rootfs.Seal())
 	}
@@ -141,6 +145,19 @@ func (b *builder) clone() {
 	// The root of a cgroup namespace is the cgroup of the process at that
 	// moment, and clone3 would take its parent's: cgroup.Enter unshares it.
 	b.add(namespace.Clone(b.ns, unix.CLONE_NEWCGROUP, b.cg.CloneSlot()))
+	b.releaseCgroup()
+}
+
+// releaseCgroup closes the cgroup's directory, of which only clone3 had need.
+func (b *builder) releaseCgroup() {
+	if slot := b.cg.CloneSlot(); slot != "" {
+		b.add(step.Step{
+			Name: "cgroup.release", Topic: book.Cgroups, Side: step.Host,
+			Why:   "the process is in its cgroup; the descriptor that named it to clone3 is not needed any more",
+			Calls: []kernel.Call{kernel.Close(kernel.FD(slot))},
+			Rule:  "a closed descriptor leaves nothing",
+		})
+	}
 }
 
 // hostBeside: what the host does with the new process, while that is busy with
@@ -157,19 +174,21 @@ func (b *builder) hostBeside() {
 // identity: who the process is while it works on its own making.
 func (b *builder) identity() {
 	b.add(process.Hide())
+	// While we are still the host's root: another user may not enter it.
+	b.addIfAny(cgroup.Enter(b.cg, b.ns.Has(unix.CLONE_NEWCGROUP)))
 	if b.ns.Has(unix.CLONE_NEWUSER) {
 		b.add(namespace.AssumeRoot())
 	}
 	if join, any := namespace.JoinInside(b.ns); any {
 		b.add(join)
 	}
-	b.addIfAny(cgroup.Enter(b.cg, b.ns.Has(unix.CLONE_NEWCGROUP)))
 	if !b.io.Terminal {
 		b.add(process.Session(), process.Stdio())
 	}
 	if s := b.spec.Process.OOMScoreAdj; s != nil {
 		b.add(process.OOMScore(*s))
 	}
+	b.attributes(b.spec.Process)
 }
 
 // propagations by their names in the configuration.
@@ -188,6 +207,11 @@ func (b *builder) tree(mounts []rootfs.Mount) {
 	}
 	l := b.spec.Linux
 	devices := b.devices()
+	for i := range mounts {
+		if b.userns() {
+			mounts[i] = mounts[i].Early()
+		}
+	}
 	b.add(rootfs.Sources(mounts, l.MaskedPaths))
 	if b.userns() {
 		b.add(rootfs.DeviceSources(devices))
@@ -198,7 +222,12 @@ func (b *builder) tree(mounts []rootfs.Mount) {
 	} else {
 		b.add(rootfs.Bind(b.root()))
 	}
-	b.add(rootfs.Pivot(unix.MS_SLAVE))
+	b.hooks()
+	if b.c.NoPivot {
+		b.add(rootfs.Chroot())
+	} else {
+		b.add(rootfs.Pivot(unix.MS_SLAVE))
+	}
 	dev := false
 	for _, m := range mounts {
 		if m.Type == "cgroup" {

@@ -39,7 +39,7 @@ func (b *builder) program(p *specs.Process, final func()) {
 	if final != nil {
 		final()
 	}
-	b.add(process.Tidy(p, 0))
+	b.add(process.Tidy(p, b.c.PreserveFDs))
 	if !filter.Empty() && p.NoNewPrivileges {
 		b.add(seccomp.Load(filter))
 	}

@@ -78,6 +78,7 @@ func (r *Runner) Run(plan Plan) (*Process, error) {
 	failure := &Error{Step: plan[at], Err: err}
 	x.emit(Event{Kind: FailedEvent, Step: plan[at].Name, Index: at, Error: err.Error(), Hint: failure.Hint()})
 	x.reap()
+	x.host.CloseAll()
 	return nil, errors.Join(failure, Undo(plan, x.journal, r.Observe))
 }
 
@@ -138,6 +139,9 @@ func (x *run) hostStep(i int, s Step) error {
 			return err
 		}
 	}
+	if s.Program != nil {
+		return x.program(i, s)
+	}
 	return nil
 }
 
@@ -162,6 +166,10 @@ func (x *run) cloneStep(i int, s Step) error {
 	}
 	x.first[len(x.plan)] = kernel.Preamble + len(calls)
 	x.emit(stepEvent(StepEvent, i, s))
+	if before := x.broken(s); len(before) > 1 {
+		_, err := x.host.Do(before[0])
+		return err
+	}
 	child, err := x.host.Spawn(s.Calls[0], calls)
 	if err != nil {
 		return err
@@ -307,7 +315,7 @@ func (x *run) broken(s Step) []kernel.Call {
 		return s.Calls
 	}
 	n := len(s.Calls)
-	if n > 0 && (s.Calls[n-1].IsExec() || s.Calls[n-1].Detaches()) {
+	if n > 0 && (s.Side == Clone || s.Calls[n-1].IsExec()) {
 		n = 0 // what does not come back must be broken before
 	}
 	calls := append([]kernel.Call{}, s.Calls[:n]...)
@@ -349,6 +357,7 @@ func Undo(plan Plan, journal []string, observe func(Event)) error {
 		if err := s.Undo(do); err != nil {
 			errs = append(errs, fmt.Errorf("undo %s: %w", s.Name, err))
 		}
+		host.CloseAll()
 	}
 	return errors.Join(errs...)
 }

@@ -1,0 +1,221 @@
+// Command conformance runs the OCI's own validation programs (opencontainers/
+// runtime-tools) against an OCI runtime and prints a table.
+//
+//	go run . [-runtime ../../bin/minictr-oci] [-known known-failures] [PROGRAM…]
+//
+// The programs come from the Go module that go.mod pins and are built here. A
+// program passes if it exits with 0 and reports no "not ok". What is known to
+// fail stands in the file known-failures with the reason, one a line; anything
+// else that fails is an error, and so is a known failure that passes, so that
+// the list can only shrink.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const suite = "github.com/opencontainers/runtime-tools"
+
+func main() {
+	runtime := flag.String("runtime", "../../bin/minictr-oci", "the runtime to test")
+	known := flag.String("known", "known-failures", "file with the programs that are known to fail")
+	timeout := flag.Duration("timeout", 60*time.Second, "for each program")
+	logs := flag.String("logs", "", "directory that keeps the programs' output")
+	flag.Parse()
+	ok, err := run(*runtime, *known, *logs, *timeout, flag.Args())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "conformance:", err)
+		os.Exit(2)
+	}
+	if !ok {
+		os.Exit(1)
+	}
+}
+
+func run(runtime, known, logs string, timeout time.Duration, only []string) (bool, error) {
+	path, err := exec.LookPath(runtime)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return false, err
+	}
+	reasons, err := readKnown(known)
+	if err != nil {
+		return false, err
+	}
+	dir, err := os.MkdirTemp("", "conformance")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir)
+	programs, err := build(dir)
+	if err != nil {
+		return false, err
+	}
+	if len(only) > 0 {
+		programs = only
+	}
+	t := table{reasons: reasons}
+	for _, p := range programs {
+		out, err := runOne(dir, path, p, timeout)
+		if logs != "" {
+			if err := os.WriteFile(filepath.Join(logs, p), out, 0o644); err != nil {
+				return false, err
+			}
+		}
+		t.add(p, judge(out, err))
+	}
+	return t.finish(len(only) == 0), nil
+}
+
+// build compiles the programs and puts beside them what they look for in their
+// working directory.
+func build(dir string) ([]string, error) {
+	cmd := exec.Command("go", "build", "-o", dir+"/", suite+"/validation/...", suite+"/cmd/runtimetest")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build the suite: %w\n%s", err, out)
+	}
+	source, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", suite).Output()
+	if err != nil {
+		return nil, fmt.Errorf("find the suite's source: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var programs []string
+	for _, e := range entries {
+		if e.Name() != "runtimetest" {
+			programs = append(programs, e.Name())
+		}
+	}
+	const archive = "rootfs-amd64.tar.gz"
+	b, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(source)), archive))
+	if err != nil {
+		return nil, err
+	}
+	return programs, os.WriteFile(filepath.Join(dir, archive), b, 0o644)
+}
+
+// runOne runs a program in a mount namespace of its own, for some leave mounts
+// behind, and with a directory of its own for what it unpacks.
+func runOne(dir, runtime, program string, timeout time.Duration) ([]byte, error) {
+	tmp, err := os.MkdirTemp(dir, "tmp-"+program)
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(tmp)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--propagation", "private", filepath.Join(dir, program))
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "RUNTIME="+runtime, "TMPDIR="+tmp)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	// A file and not a pipe: a container that stays behind must not hold us up.
+	out, err := os.Create(filepath.Join(tmp, "output"))
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	failure := cmd.Run()
+	if ctx.Err() != nil {
+		failure = fmt.Errorf("no end after %s", timeout)
+	}
+	b, err := os.ReadFile(out.Name())
+	return b, errors.Join(failure, err)
+}
+
+// judge says in a few words why a program failed; empty: it passed.
+func judge(out []byte, err error) string {
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "not ok") {
+			return strings.TrimSpace(line)
+		}
+	}
+	switch {
+	case err != nil:
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		return err.Error() + ": " + lines[len(lines)-1]
+	case !strings.HasPrefix(string(out), "ok") && !strings.Contains(string(out), "\nok"):
+		return "it reports no result"
+	}
+	return ""
+}
+
+// readKnown reads lines "program reason…"; "#" begins a comment.
+func readKnown(path string) (map[string]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	reasons := make(map[string]string)
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		name, reason, _ := strings.Cut(strings.TrimSpace(lines.Text()), " ")
+		switch {
+		case name == "" || strings.HasPrefix(name, "#"):
+		case strings.TrimSpace(reason) == "":
+			return nil, fmt.Errorf("%s: %s has no reason", path, name)
+		default:
+			reasons[name] = strings.TrimSpace(reason)
+		}
+	}
+	return reasons, lines.Err()
+}
+
+// table prints and counts results.
+type table struct {
+	reasons           map[string]string
+	passed            int
+	expected          []string
+	failed, recovered []string
+}
+
+func (t *table) add(program, failure string) {
+	reason, known := t.reasons[program]
+	switch {
+	case failure == "" && known:
+		t.recovered = append(t.recovered, program)
+		fmt.Printf("%-40s PASS, but is in the list of known failures\n", program)
+	case failure == "":
+		t.passed++
+		fmt.Printf("%-40s pass\n", program)
+	case known:
+		t.expected = append(t.expected, program)
+		fmt.Printf("%-40s known: %s\n", program, reason)
+	default:
+		t.failed = append(t.failed, program)
+		fmt.Printf("%-40s FAIL: %s\n", program, failure)
+	}
+}
+
+// finish prints the count; whole says that all programs were run.
+func (t *table) finish(whole bool) bool {
+	total := t.passed + len(t.recovered) + len(t.expected) + len(t.failed)
+	fmt.Printf("%d of %d programs pass, %d fail as known, %d fail\n", t.passed+len(t.recovered), total, len(t.expected), len(t.failed))
+	if whole {
+		for name := range t.reasons {
+			if !slices.Contains(t.expected, name) && !slices.Contains(t.recovered, name) {
+				fmt.Printf("%s is in the list of known failures and not in the suite\n", name)
+				return false
+			}
+		}
+	}
+	return len(t.failed)+len(t.recovered) == 0
+}
