@@ -91,7 +91,7 @@ func cleanPath(p string) (string, error) {
 // Dir is the directory in which controller c's files of this group are, "" if
 // the container is not under that controller.
 func (g Group) Dir(c string) string {
-	if g.Hierarchy.Unifies(c) {
+	if g.Hierarchy.Unifies(c) || c == core {
 		return g.Unified()
 	}
 	if slices.Contains(g.joined, c) {

@@ -24,18 +24,18 @@ func TestStatsCountWhatTheContainerUses(t *testing.T) {
 	})
 	start(t, g, false, nil, "sh", "-c", "while :; do :; done & while :; do :; done")
 	var s Stats
-	eventually(t, "processor time is counted and held back", func() bool {
+	eventually(t, "two processes are counted, and their processor time, and what the quota held back", func() bool {
 		var err error
 		if s, err = g.Stats(); err != nil {
 			t.Fatal(err)
 		}
-		return s.CPU.Throttled > 0 && s.CPU.ThrottledTime > 0 && s.CPU.Usage > 5*time.Millisecond && s.CPU.User+s.CPU.System > 0
+		return s.Pids.Current == 2 && s.CPU.Throttled > 0 && s.CPU.ThrottledTime > 0 && s.CPU.Usage > 5*time.Millisecond && s.CPU.User+s.CPU.System > 0
 	})
 	if s.Memory.Limit != uint64(memory) || s.Memory.Usage == 0 || s.Memory.Usage > s.Memory.Limit || s.Memory.Working() > s.Memory.Usage {
 		t.Errorf("memory: %+v", s.Memory)
 	}
-	if s.Pids.Current != 2 || s.Pids.Limit != uint64(pids) {
-		t.Errorf("pids: %+v, want 2 of %d", s.Pids, pids)
+	if s.Pids.Limit != uint64(pids) {
+		t.Errorf("pids: %+v, want a limit of %d", s.Pids, pids)
 	}
 	if s.Read.IsZero() {
 		t.Error("the time of reading is missing")

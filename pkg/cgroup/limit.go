@@ -201,6 +201,10 @@ var membership = []string{
 	"cgroup.procs", "cgroup.threads", "cgroup.type", "cgroup.subtree_control", "cgroup.kill", "cgroup.freeze",
 }
 
+// core stands in place of a controller for files that every cgroup2 directory
+// has, such as cgroup.max.depth.
+const core = "cgroup"
+
 // unified takes a cgroup2 file as it is.
 func (l *lister) unified(file, value string) {
 	name := "unified." + file
@@ -210,7 +214,7 @@ func (l *lister) unified(file, value string) {
 		l.fail(ErrNoSetting{Name: name, Why: "cgroup v2 is not mounted here"})
 	case strings.Contains(file, "/") || controller == file || slices.Contains(membership, file):
 		l.fail(ErrNoSetting{Name: name, Why: "this is no file that sets a resource"})
-	case controller != "cgroup" && !l.h.Unifies(controller):
+	case controller != core && !l.h.Unifies(controller):
 		l.fail(ErrNoController{Name: controller, For: name})
 	default:
 		l.add(controller, file, value)
