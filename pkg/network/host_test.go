@@ -142,21 +142,16 @@ func (h *host) plan(ep *Endpoint) step.Plan {
 	if err != nil {
 		h.Fatal(err)
 	}
-	exec := kernel.Execve(exe, []string{"server"}, []string{"NETTEST_SERVE=80"})
-	plan := step.Plan{Bridge(ep), NAT(ep)}
-	if len(ep.Blocking) > 0 {
-		plan = append(plan, Forward(ep))
-	}
-	if len(ep.Ports) > 0 {
-		plan = append(plan, Reserve(ep))
-	}
-	plan = append(plan,
-		step.Step{Name: "test.clone", Side: step.Clone, Calls: []kernel.Call{kernel.Clone(kernel.CloneArgs{Flags: unix.CLONE_NEWNET | unix.CLONE_NEWPID})}},
-		Plug(ep))
-	if len(ep.Ports) > 0 {
-		plan = append(plan, Publish(ep))
-	}
-	return append(plan, Configure(ep), step.Step{Name: "test.exec", Side: step.Inside, Calls: []kernel.Call{kernel.SetPdeathsig(unix.SIGKILL), exec}})
+	plan := step.Plan(Prepare(ep))
+	plan = append(plan, step.Step{
+		Name: "test.clone", Side: step.Clone,
+		Calls: []kernel.Call{kernel.Clone(kernel.CloneArgs{Flags: unix.CLONE_NEWNET | unix.CLONE_NEWPID})},
+	})
+	plan = append(plan, Attach(ep)...)
+	return append(plan, Configure(ep), step.Step{
+		Name: "test.exec", Side: step.Inside,
+		Calls: []kernel.Call{kernel.SetPdeathsig(unix.SIGKILL), kernel.Execve(exe, []string{"server"}, []string{"NETTEST_SERVE=80"})},
+	})
 }
 
 // start runs a container and waits until its server answers.

@@ -79,6 +79,7 @@ func Publish(ep *Endpoint) step.Step {
 	}
 	calls = append(calls, kernel.NetlinkSocket(kernel.NetlinkNetfilter).Into(filterSocket))
 	calls = append(calls, ep.publish().Calls(kernel.FD(filterSocket))...)
+	calls = append(calls, forgetFlows(ep, kernel.FD(filterSocket))...)
 	calls = append(calls, kernel.Close(kernel.FD(filterSocket)))
 	return step.Step{
 		Name:  "network.publish",
@@ -136,5 +137,5 @@ func unpublish(ep *Endpoint, do step.Do) error {
 	b.DeleteElements(one, byAddr)
 	calls := b.Calls(kernel.FD(filterSocket))
 	calls[1] = calls[1].Allowing(unix.ENOENT, unix.EBUSY)
-	return doOn(do, kernel.NetlinkNetfilter, filterSocket, calls)
+	return doOn(do, kernel.NetlinkNetfilter, filterSocket, append(calls, forgetFlows(ep, kernel.FD(filterSocket))...))
 }

@@ -193,3 +193,40 @@ func TestManyPortsAreOneTransaction(t *testing.T) {
 	c.stop(h)
 	h.wantClean()
 }
+
+// A client that goes on sending from one port gets through to what the port
+// leads to now, whatever it led to when the client began.
+func TestUDPClientsFollowThePort(t *testing.T) {
+	h := newHost(t)
+	n := h.newNode("uplink", "198.51.100.1/24", "198.51.100.2/24")
+	var client net.Conn
+	n.do(func() {
+		var err error
+		if client, err = net.Dial("udp4", "198.51.100.1:5353"); err != nil {
+			t.Error(err)
+		}
+	})
+	if client == nil {
+		return
+	}
+	defer client.Close()
+	answered := func() bool {
+		_ = client.SetDeadline(time.Now().Add(200 * time.Millisecond))
+		if _, err := client.Write([]byte("?")); err != nil {
+			return false // the host refused an earlier one
+		}
+		_, err := client.Read(make([]byte, 100))
+		return err == nil
+	}
+	if answered() {
+		t.Error("nobody is there, and it answers")
+	}
+	for _, id := range []string{"first", "second"} {
+		c := h.start(h.connect(id, "5353:80/udp"))
+		if !answered() && !answered() {
+			t.Errorf("the client does not reach the %s container", id)
+		}
+		c.stop(h)
+	}
+	h.wantClean()
+}
