@@ -147,7 +147,7 @@ func TestStepByStepThroughARealPlan(t *testing.T) {
 	for _, want := range []string{
 		"- hostname  " + host + "\n", "+ hostname  by-plan\n", // what the step changed
 		"\nby-plan\npid 2\nmnt:[", "\n/tmp\n", // what the shell sees
-		"hostname  by-hand\n", // what the user changed
+		"  by-hand\n", // what the user changed
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q", want)

@@ -136,6 +136,8 @@ func status(text string) []Fact {
 			continue
 		}
 		switch {
+		case v == "":
+			v = "none"
 		case strings.HasPrefix(name, "Cap"):
 			v = capabilities(v)
 		case name == "Seccomp":

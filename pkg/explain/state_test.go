@@ -206,8 +206,10 @@ func TestMountinfoIsRead(t *testing.T) {
 		line string
 		want Mount
 	}{
-		{`36 35 98:0 /mnt1 /mnt\0402 rw,noatime master:1 propagate_from:2 - ext3 /dev/root rw,errors=continue`,
-			Mount{36, 35, "98:0", "/mnt1", "/mnt 2", "rw,noatime", "master:1 propagate_from:2", "ext3", "/dev/root", "rw,errors=continue"}},
+		{
+			`36 35 98:0 /mnt1 /mnt\0402 rw,noatime master:1 propagate_from:2 - ext3 /dev/root rw,errors=continue`,
+			Mount{36, 35, "98:0", "/mnt1", "/mnt 2", "rw,noatime", "master:1 propagate_from:2", "ext3", "/dev/root", "rw,errors=continue"},
+		},
 		{`1 0 0:1 / / rw - rootfs none rw`, Mount{1, 0, "0:1", "/", "/", "rw", "private", "rootfs", "none", "rw"}},
 		{`2 1 0:5 / /a rw - tmpfs  rw`, Mount{2, 1, "0:5", "/", "/a", "rw", "private", "tmpfs", "", "rw"}},
 	} {

@@ -188,7 +188,6 @@ var echo = kernel.Execve("/bin/echo", []string{"echo", "a \"b\"\t\\ \x01\x019é"
 
 // insidePlan has the calls that a new process makes of itself.
 func insidePlan(dir string) step.Plan {
-	const at = unix.AT_FDCWD
 	fd, here := kernel.FD, kernel.AtFDCWD
 	return step.Plan{
 		clone(unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWCGROUP),
