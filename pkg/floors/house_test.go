@@ -1,0 +1,85 @@
+package floors
+
+// house is the table of DESIGN: a package imports only from floors below its
+// own, so nobody on a floor knows of his neighbours. What is beneath a package
+// (pkg/network/nft) belongs to it and stands on its floor; a package and those
+// beneath it may import each other.
+//
+// A package that is not in the table has no place in the house: give it one.
+// The table may be ahead of the code.
+const house = `
+0  pkg/book          chapters and topics: data only
+   pkg/kernel        system calls as data: the only door to Linux
+   rootfs            the built-in base image, embedded
+   pkg/leak          what the machine looks like before and after a test; imported by tests only
+
+1  pkg/step          Step, Plan, Runner, Journal, Event
+
+2  pkg/namespace     one kernel feature a package
+   pkg/cgroup
+   pkg/overlay
+   pkg/rootfs
+   pkg/device
+   pkg/capability
+   pkg/seccomp
+   pkg/lsm
+   pkg/process
+   pkg/terminal
+   pkg/network
+   pkg/image         libraries without steps
+   pkg/volume
+   pkg/logging
+   pkg/record
+
+3  pkg/runtime       config.json to plan: the only place where features meet
+
+4  pkg/shim          supervision of one container
+   pkg/oci           the life cycle of the OCI runtime specification
+   pkg/engine        containers as docker's users know them
+
+5  pkg/explain       events as text, JSON, prompt, picture
+   pkg/learn         lessons, labs, quiz
+   pkg/build
+   pkg/api
+   pkg/compose
+
+6  cmd               flags and wiring
+   scripts           tools of the repository
+   pkg/floors        this test
+`
+
+// debts are imports that break the table and are known: importer, imported,
+// why it is so. A debt that has been paid must be struck out.
+const debts = `
+pkg/rootfs  pkg/overlay   the slot in which overlay.mount leaves the new root
+`
+
+// light are the programs that are started for every container. Their size and
+// their time to start are paid each time.
+var light = []string{"cmd/minictr-shim", "cmd/minictr-oci"}
+
+// heavy is what the light programs must not contain, not even through
+// somebody else: a name stands for all packages beneath it, too.
+const heavy = `
+net/http                               servers, TLS and their tables
+crypto/tls
+crypto/x509
+text/template                          reflection that keeps the linker from dropping any method
+html/template
+encoding/xml
+encoding/gob
+go/ast
+testing
+archive/tar                            images are the engine's business
+github.com/google/go-containerregistry
+github.com/docker/cli
+github.com/klauspost/compress
+github.com/moby/profiles               what the profiles say is in config.json by then
+github.com/spf13/cobra                 their few flags are read by hand
+github.com/vbauerster/mpb
+github.com/rogpeppe/go-internal
+minictr/pkg/image
+minictr/pkg/engine
+minictr/pkg/learn
+minictr/rootfs
+`
