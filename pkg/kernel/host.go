@@ -17,10 +17,48 @@ import (
 // hold runtime.LockOSThread for as long as the Host is used.
 type Host struct {
 	Slots map[Slot]uintptr
+
+	open map[Slot]bool // slots with descriptors that calls made here have opened
 }
 
 // NewHost returns a Host without results.
-func NewHost() *Host { return &Host{Slots: make(map[Slot]uintptr)} }
+func NewHost() *Host { return &Host{Slots: make(map[Slot]uintptr), open: make(map[Slot]bool)} }
+
+// opens are the calls that return a new descriptor.
+var opens = map[string]bool{
+	"openat": true, "openat2": true, "open_tree": true, "fsopen": true, "fsmount": true, "socket": true,
+	"pidfd_open": true, "pidfd_getfd": true, "eventfd2": true, "bpf": true,
+}
+
+// CloseAll closes every descriptor that calls made here have opened and not
+// closed: a plan that broke off between the two.
+func (h *Host) CloseAll() {
+	for s := range h.open {
+		_ = unix.Close(int(h.Slots[s]))
+		delete(h.Slots, s)
+	}
+	clear(h.open)
+}
+
+// keepTrack notes the descriptors that a call opened or closed.
+func (h *Host) keepTrack(c Call) {
+	if c.Save != "" && opens[c.Name] {
+		h.open[c.Save] = true
+	}
+	if s, ok := slotOf(c); ok && c.Name == "close" {
+		delete(h.open, s)
+		delete(h.Slots, s)
+	}
+}
+
+// slotOf is the slot of a call's first argument.
+func slotOf(c Call) (Slot, bool) {
+	if len(c.Args) == 0 {
+		return "", false
+	}
+	s, ok := c.Args[0].(slotArg)
+	return Slot(s), ok
+}
 
 // Do makes one call. A failure that the call allows is in the Result only.
 func (h *Host) Do(c Call) (Result, error) {
@@ -46,8 +84,11 @@ func (h *Host) Do(c Call) (Result, error) {
 	}
 	r.End = nanotime()
 	t.alive()
-	if r.Errno == 0 && c.Save != "" {
-		h.Slots[c.Save] = r.Ret
+	if r.Errno == 0 {
+		if c.Save != "" {
+			h.Slots[c.Save] = r.Ret
+		}
+		h.keepTrack(c)
 	}
 	if r.Errno != 0 && !c.Allowed(r.Errno) {
 		return r, &CallError{Call: c, Text: h.Text(c), Errno: r.Errno}

@@ -18,9 +18,19 @@ import (
 type Mount struct {
 	specs.Mount
 	options
-	name string      // of its step
-	slot kernel.Slot // of a bind mount's source
-	file bool        // the source of the bind mount is no directory
+	name  string      // of its step
+	slot  kernel.Slot // of a bind mount's source, or of an early mount
+	file  bool        // the source of the bind mount is no directory
+	early bool        // made by Sources, before the pivot
+}
+
+// Early has the mount made before the pivot. In a user namespace the kernel
+// allows a new proc or sysfs only to who can already see one that is not
+// covered in part (mount_too_revealing in fs/namespace.c): the host's, as long
+// as it is there.
+func (m Mount) Early() Mount {
+	m.early = m.Type == "proc" || m.Type == "sysfs"
+	return m
 }
 
 // Parse prepares the mounts of a configuration. Sources of bind mounts are
@@ -89,6 +99,9 @@ func Sources(mounts []Mount, masked []string) step.Step {
 	const clone = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
 	calls := []kernel.Call{kernel.Umask(0)}
 	for _, m := range mounts {
+		if m.early {
+			calls = append(calls, m.makeFS(m.slot)...)
+		}
 		if !m.bind {
 			continue
 		}
@@ -160,7 +173,12 @@ func at(recursive bool) int {
 }
 
 func (m Mount) attachNew() []kernel.Call {
-	calls := append(makeTarget(m.Destination, false), m.makeFS()...)
+	calls, mount := makeTarget(m.Destination, false), mountSlot
+	if m.early {
+		mount = m.slot
+	} else {
+		calls = append(calls, m.makeFS(mountSlot)...)
+	}
 	resolve := uint64(0)
 	if _, ok := wellKnown[m.Destination]; ok {
 		// Programs trust what they find at these places; an image that puts a
@@ -168,16 +186,16 @@ func (m Mount) attachNew() []kernel.Call {
 		resolve = unix.RESOLVE_NO_SYMLINKS
 	}
 	calls = append(calls, openTarget(m.Destination, resolve),
-		kernel.MoveMount(kernel.FD(mountSlot), "", kernel.FD(targetSlot), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
+		kernel.MoveMount(kernel.FD(mount), "", kernel.FD(targetSlot), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
 			As(m.mountCommand()))
 	for _, p := range m.propagation {
-		calls = append(calls, kernel.MountSetattr(kernel.FD(mountSlot), "", at(p.recursive), 0, 0, p.flag))
+		calls = append(calls, kernel.MountSetattr(kernel.FD(mount), "", at(p.recursive), 0, 0, p.flag))
 	}
 	return calls
 }
 
-// makeFS makes a detached mount of a new file system in mountSlot.
-func (m Mount) makeFS() []kernel.Call {
+// makeFS makes a detached mount of a new file system in slot mount.
+func (m Mount) makeFS(mount kernel.Slot) []kernel.Call {
 	fs := kernel.FD(fsSlot)
 	calls := []kernel.Call{kernel.Fsopen(m.Type).Into(fsSlot)}
 	if m.Source != "" {
@@ -190,7 +208,7 @@ func (m Mount) makeFS() []kernel.Call {
 			calls = append(calls, kernel.FsconfigFlag(fs, o))
 		}
 	}
-	return append(calls, kernel.FsconfigCreate(fs), kernel.Fsmount(fs, m.fsAttrs()).Into(mountSlot))
+	return append(calls, kernel.FsconfigCreate(fs), kernel.Fsmount(fs, m.fsAttrs()).Into(mount))
 }
 
 func (m Mount) mountCommand() string {

@@ -5,6 +5,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"minictr/pkg/cgroup"
 	"minictr/pkg/namespace"
 	"minictr/pkg/process"
 	"minictr/pkg/step"
@@ -25,11 +26,14 @@ func ExecPlan(c *Config, pid int, p *specs.Process, io IO) (step.Plan, error) {
 	if io.Terminal {
 		b.add(terminal.OpenIn(pid, b.terminal(p)))
 	}
-	b.add(namespace.Clone(namespace.Set{}, 0, ""))
+	b.addIfAny(cgroup.Open(b.cg))
+	b.add(namespace.Clone(namespace.Set{}, 0, b.cg.CloneSlot()))
+	b.releaseCgroup()
 	if io.Terminal {
 		b.add(terminal.Release())
 	}
 	b.add(process.Hide())
+	b.addIfAny(cgroup.Enter(b.cg, false))
 	b.add(namespace.Enter(pid, b.ns))
 	if io.Terminal {
 		b.add(terminal.Inherit(int(p.User.UID)))

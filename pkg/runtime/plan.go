@@ -113,15 +113,8 @@ func (b *builder) check() error {
 	if err != nil {
 		return err
 	}
-	b.cg, err = hierarchy.Group(b.cgroupsPath(), b.spec.Linux.Resources)
+	b.cg, err = hierarchy.Group(b.c.CgroupsPath(), b.spec.Linux.Resources)
 	return err
-}
-
-func (b *builder) cgroupsPath() string {
-	if p := b.spec.Linux.CgroupsPath; p != "" {
-		return p
-	}
-	return "/minictr-" + b.c.ID
 }
 
 func (b *builder) userns() bool {
