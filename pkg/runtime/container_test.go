@@ -90,6 +90,17 @@ func TestSeccompRefusesWhatTheProfileForbids(t *testing.T) {
 	}
 }
 
+func TestDevicesOutsideTheRulesCannotBeOpened(t *testing.T) {
+	out := mustRun(t, newBundle(t, "mknod /tmp/k c 1 2; mknod /tmp/n c 1 3; cat /tmp/k 2>&1 | head -c 99; echo x > /tmp/n && echo null", func(c *runtime.Config) {
+		caps := append(c.Spec.Process.Capabilities.Bounding, "CAP_MKNOD")
+		c.Spec.Process.Capabilities = &specs.LinuxCapabilities{Bounding: caps, Effective: caps, Permitted: caps}
+		c.Spec.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}}
+	}))
+	if !strings.Contains(out, "not permitted") || !strings.HasSuffix(out, "null\n") {
+		t.Errorf("got %q", out)
+	}
+}
+
 func TestVolumesAppearAndStayReadOnly(t *testing.T) {
 	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "file")
 	if err := errors.Join(os.WriteFile(filepath.Join(dir, "a"), []byte("A"), 0o644), os.WriteFile(file, []byte("F"), 0o644)); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"minictr/pkg/book"
 	"minictr/pkg/cgroup"
+	"minictr/pkg/device"
 	"minictr/pkg/kernel"
 	"minictr/pkg/namespace"
 	"minictr/pkg/network"
@@ -125,12 +126,30 @@ func (b *builder) userns() bool {
 func (b *builder) hostBefore() {
 	b.add(cgroup.Create(b.cg))
 	b.addIfAny(cgroup.Limit(b.cg))
+	b.deviceRules()
 	if ep := b.c.Network; ep != nil {
-		b.add(network.Bridge(ep), network.NAT(ep))
+		b.add(network.Prepare(ep)...)
 	}
 	if join, any := namespace.JoinParent(b.ns); any {
 		b.add(join)
 	}
+}
+
+// deviceRules say which devices the container may open: an eBPF program on its
+// cgroup2 directory, or the files of v1 where there is no cgroup2.
+func (b *builder) deviceRules() {
+	r := b.spec.Linux.Resources
+	if r == nil || len(r.Devices) == 0 {
+		return
+	}
+	rules, err := device.Filter(r.Devices, cgroup.Slot)
+	if b.cg.CloneSlot() == "" {
+		rules, err = device.Exceptions(r.Devices, b.cg.Dir("devices"))
+	}
+	if err != nil && b.err == nil {
+		b.err = err
+	}
+	b.addIfAny(rules)
 }
 
 // clone makes the process.
@@ -160,7 +179,7 @@ func (b *builder) hostBeside() {
 		b.add(namespace.MapIDs(b.spec.Linux.UIDMappings, b.spec.Linux.GIDMappings))
 	}
 	if ep := b.c.Network; ep != nil {
-		b.add(network.Plug(ep))
+		b.add(network.Attach(ep)...)
 	}
 }
 
