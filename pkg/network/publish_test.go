@@ -69,8 +69,7 @@ func TestNeighboursGetInByPublishedPortsOnly(t *testing.T) {
 		h.command("ip", "route", "add", "default", "via", "198.51.100.1")
 		wantUnreachable(t, "tcp4", c.IP.String()+":80")
 		h.command("sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1")
-		h.command("ip", "route", "del", "local", "127.0.0.0/8", "dev", "lo", "table", "local")
-		h.command("ip", "route", "del", "local", "127.0.0.1", "dev", "lo", "table", "local")
+		h.command("ip", "addr", "del", "127.0.0.1/8", "dev", "lo")
 		h.command("ip", "route", "add", "127.0.0.1", "via", "198.51.100.1", "src", "198.51.100.2")
 		wantUnreachable(t, "tcp4", "127.0.0.1:8080")
 	})
@@ -86,8 +85,7 @@ func TestAContainerCannotReachTheHostsLoopback(t *testing.T) {
 	c := h.start(h.connect("web", "8080:80")) // sets route_localnet
 	h.inside(c, func() {
 		h.command("sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1")
-		h.command("ip", "route", "del", "local", "127.0.0.0/8", "dev", "lo", "table", "local")
-		h.command("ip", "route", "del", "local", "127.0.0.1", "dev", "lo", "table", "local")
+		h.command("ip", "addr", "del", "127.0.0.1/8", "dev", "lo")
 		h.command("ip", "route", "add", "127.0.0.1", "via", c.Gateway.String(), "src", c.IP.String())
 		wantUnreachable(t, "tcp4", "127.0.0.1:99")
 	})
