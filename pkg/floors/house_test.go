@@ -1,6 +1,7 @@
 package floors
 
-// house is the table of DESIGN: a package imports only from floors below its
+// house is the plan of the house (DESIGN, where engine and shim share a floor;
+// here engine, which starts shims, has one of its own): a package imports only from floors below its
 // own, so nobody on a floor knows of his neighbours. What is beneath a package
 // (pkg/network/nft) belongs to it and stands on its floor; a package and those
 // beneath it may import each other.
@@ -35,15 +36,17 @@ const house = `
 
 4  pkg/shim          supervision of one container
    pkg/oci           the life cycle of the OCI runtime specification
-   pkg/engine        containers as docker's users know them
 
-5  pkg/explain       events as text, JSON, prompt, picture
+5  pkg/engine        containers as docker's users know them, over shims
+
+6  pkg/explain       events as text, JSON, prompt, picture
+   pkg/doctor        what this machine offers to containers
    pkg/learn         lessons, labs, quiz
    pkg/build
    pkg/api
    pkg/compose
 
-6  cmd               flags and wiring
+7  cmd               flags and wiring
    scripts           tools of the repository
    pkg/floors        this test
 `

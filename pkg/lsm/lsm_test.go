@@ -36,6 +36,10 @@ func TestTheChoiceIsWrittenBeforeExecve(t *testing.T) {
 	}
 }
 
+// The kernel of the VM has AppArmor.
+//
+//minictr:vm
+
 // TestAProfileThatCannotBeHadStopsTheStart holds on every kernel: one without
 // the module has no such file or takes no such value, one with it knows no
 // profile of that name.

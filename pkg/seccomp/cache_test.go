@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 const small = `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]}`
@@ -73,6 +74,16 @@ func TestABrokenCacheFileIsMadeAgain(t *testing.T) {
 			t.Errorf("%s: the file was not made again (%v)", name, err)
 		}
 	}
+}
+
+func FuzzOnlyWholeFilesAreTaken(f *testing.F) {
+	f.Add(Filter{Program: []unix.SockFilter{{Code: 6, K: 7}}, Flags: 4}.encode())
+	f.Add([]byte("minictr"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if filter, ok := decode(b); ok && (filter.Empty() || string(filter.encode()) != string(b)) {
+			t.Errorf("%x was taken for %+v", b, filter)
+		}
+	})
 }
 
 func TestManyMayFillTheCacheAtOnce(t *testing.T) {

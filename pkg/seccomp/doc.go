@@ -25,6 +25,9 @@
 // fate are joined to ranges, some hundred allowed calls to a few dozen, and a
 // binary search over the ranges decides in about seven comparisons, where a
 // list would take hundreds: the program runs at every single system call.
+// Docker's default for the three ABIs of amd64 makes some 370 instructions (the
+// libseccomp of Debian 12 makes 1015 of it), of which a call meets nine or ten
+// (there: 60).
 //
 // Three things are easy to get wrong:
 //

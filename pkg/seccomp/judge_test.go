@@ -23,6 +23,7 @@ func judge(profile *specs.LinuxSeccomp, goarch string, d data) uint32 {
 	var holding []uint32 // actions of the conditional rules that hold
 	var always []uint32  // actions of the rules without conditions
 	newest := uint32(0)
+	named := false // a rule about this very call
 	for _, block := range profile.Syscalls {
 		action := word(block.Action, block.ErrnoRet)
 		for _, name := range block.Names {
@@ -30,6 +31,7 @@ func judge(profile *specs.LinuxSeccomp, goarch string, d data) uint32 {
 				if nr < 0xf0000 || a.bit != 0 {
 					newest = max(newest, nr)
 				}
+				named = named || nr == d.nr && action != byDefault
 				switch {
 				case nr != d.nr || action == byDefault:
 				case len(block.Args) == 0:
@@ -56,7 +58,7 @@ func judge(profile *specs.LinuxSeccomp, goarch string, d data) uint32 {
 		return always[0]
 	case len(holding) > 0:
 		return holding[0]
-	case newest > 0 && d.nr > newest && !slices.Contains(forgiving, profile.DefaultAction):
+	case newest > 0 && d.nr > newest && !named && !slices.Contains(forgiving, profile.DefaultAction):
 		return unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 	}
 	return byDefault

@@ -4,9 +4,14 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"minictr/pkg/kernel"
 	"minictr/pkg/lsm"
 )
 
@@ -33,7 +38,12 @@ func TestTheParserTakesTheProfile(t *testing.T) {
 	}
 }
 
-func TestEnsureLoadsTheProfileOnce(t *testing.T) {
+// The kernel of the VM has AppArmor.
+//
+//minictr:vm
+
+func needAppArmor(t *testing.T) {
+	t.Helper()
 	if !lsm.Detect().AppArmor {
 		t.Skip("needs a kernel with AppArmor")
 	}
@@ -43,6 +53,10 @@ func TestEnsureLoadsTheProfileOnce(t *testing.T) {
 	if _, err := exec.LookPath("apparmor_parser"); err != nil {
 		t.Skip("needs apparmor_parser (package apparmor)")
 	}
+}
+
+func TestEnsureLoadsTheProfileOnce(t *testing.T) {
+	needAppArmor(t)
 	for range 2 {
 		if err := Ensure(context.Background()); err != nil {
 			t.Fatal(err)
@@ -56,4 +70,69 @@ func TestEnsureLoadsTheProfileOnce(t *testing.T) {
 	if !loaded(f, Default) {
 		t.Error("the kernel does not list it")
 	}
+}
+
+// TestAConfinedProcessCannotTouchTheKernelsFiles has root, with all its
+// capabilities and in the host's own namespaces, try what only the profile
+// keeps it from.
+func TestAConfinedProcessCannotTouchTheKernelsFiles(t *testing.T) {
+	needAppArmor(t)
+	if err := Ensure(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	const script = `
+		cat /proc/self/attr/apparmor/current
+		try() { if (eval "$2") 2>/dev/null; then echo "$1 allowed"; else echo "$1 denied"; fi; }
+		try sysctl 'echo 5 >/proc/sys/kernel/printk_ratelimit'
+		try mount 'mount -t tmpfs none "$PWD" && umount "$PWD"'
+		try security 'cat /sys/kernel/security/lsm >/dev/null'
+		try sysrq 'cat /proc/sysrq-trigger >/dev/null'
+		try itself 'echo 0 >/proc/self/oom_score_adj'
+		try file 'echo x >"$PWD/file"'
+		try program '/bin/true'`
+	const denied = "minictr-default (enforce)\nsysctl denied\nmount denied\nsecurity denied\nsysrq denied\nitself allowed\nfile allowed\nprogram allowed\n"
+	if got := run(t, script, lsm.AppArmor(Default).Calls...); got != denied {
+		t.Errorf("confined:\n%s", got)
+	}
+	// From unconfined to confined is no new privilege.
+	if got := run(t, script, append(lsm.AppArmor(Default).Calls, kernel.SetNoNewPrivs())...); got != denied {
+		t.Errorf("confined, with no_new_privs:\n%s", got)
+	}
+	if got := run(t, script); !strings.HasPrefix(got, "unconfined\nsysctl allowed\nmount allowed\nsecurity allowed\n") {
+		t.Errorf("unconfined, for comparison:\n%s", got)
+	}
+}
+
+// run has a shell in a mount namespace of its own run a script, after calls.
+func run(t *testing.T, script string, calls ...kernel.Call) string {
+	t.Helper()
+	dir := t.TempDir()
+	out, err := os.Create(filepath.Join(dir, "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	h := kernel.NewHost()
+	h.Slots["out"] = out.Fd()
+	calls = append([]kernel.Call{kernel.Dup3(kernel.FD("out"), 1, false)}, calls...)
+	calls = append(calls, kernel.Execve("/bin/sh", []string{"sh", "-c", script}, []string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "PWD=" + dir}))
+	c, err := h.Spawn(kernel.Clone(kernel.CloneArgs{Flags: unix.CLONE_NEWNS}), calls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for c.Hear() {
+	}
+	var ws syscall.WaitStatus
+	if _, err := syscall.Wait4(c.PID, &ws, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Executed(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(out.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
