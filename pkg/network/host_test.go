@@ -33,6 +33,13 @@ func TestMain(m *testing.M) {
 		serve(port)
 		return
 	}
+	if dir := os.Getenv("NETTEST_CHURN"); dir != "" {
+		if err := churn(dir); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(m.Run())
 }
 
@@ -143,15 +150,19 @@ func (h *host) plan(ep *Endpoint) step.Plan {
 		h.Fatal(err)
 	}
 	plan := step.Plan(Prepare(ep))
-	plan = append(plan, step.Step{
-		Name: "test.clone", Side: step.Clone,
-		Calls: []kernel.Call{kernel.Clone(kernel.CloneArgs{Flags: unix.CLONE_NEWNET | unix.CLONE_NEWPID})},
-	})
+	plan = append(plan, cloneStep())
 	plan = append(plan, Attach(ep)...)
 	return append(plan, Configure(ep), step.Step{
 		Name: "test.exec", Side: step.Inside,
 		Calls: []kernel.Call{kernel.SetPdeathsig(unix.SIGKILL), kernel.Execve(exe, []string{"server"}, []string{"NETTEST_SERVE=80"})},
 	})
+}
+
+func cloneStep() step.Step {
+	return step.Step{
+		Name: "test.clone", Side: step.Clone,
+		Calls: []kernel.Call{kernel.Clone(kernel.CloneArgs{Flags: unix.CLONE_NEWNET | unix.CLONE_NEWPID})},
+	}
 }
 
 // start runs a container and waits until its server answers.
