@@ -103,7 +103,8 @@ func TestAConfinedProcessCannotTouchTheKernelsFiles(t *testing.T) {
 	}
 }
 
-// run has a shell in a mount namespace of its own run a script, after calls.
+// run has a shell in mount and pid namespaces of its own run a script, after
+// calls; /proc is still the host's, as it is where the step stands.
 func run(t *testing.T, script string, calls ...kernel.Call) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -116,7 +117,7 @@ func run(t *testing.T, script string, calls ...kernel.Call) string {
 	h.Slots["out"] = out.Fd()
 	calls = append([]kernel.Call{kernel.Dup3(kernel.FD("out"), 1, false)}, calls...)
 	calls = append(calls, kernel.Execve("/bin/sh", []string{"sh", "-c", script}, []string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "PWD=" + dir}))
-	c, err := h.Spawn(kernel.Clone(kernel.CloneArgs{Flags: unix.CLONE_NEWNS}), calls)
+	c, err := h.Spawn(kernel.Clone(kernel.CloneArgs{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWPID}), calls)
 	if err != nil {
 		t.Fatal(err)
 	}
