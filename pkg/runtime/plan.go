@@ -3,6 +3,7 @@ package runtime
 import (
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -337,6 +338,10 @@ func (b *builder) surroundings() {
 	}
 }
 
-// disposable reports whether this machine was made to be broken: the VM says
-// so on its kernel command line.
-func disposable() bool { return false }
+// disposable reports whether this machine was made to be broken: the VM's
+// kernel command line says so. No environment variable could: a student's
+// shell would set it once, and for ever.
+func disposable() bool {
+	cmdline, _ := os.ReadFile("/proc/cmdline")
+	return slices.Contains(strings.Fields(string(cmdline)), "minictr.disposable")
+}

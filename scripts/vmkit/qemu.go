@@ -142,6 +142,7 @@ func (m *Machine) kernelCommandLine() string {
 		"mitigations=off",                    // nothing here is worth protecting; emulation is slow enough
 		"systemd.unified_cgroup_hierarchy=1", // read by people: this is a pure cgroup v2 system
 		"apparmor=1", "security=apparmor",
+		"minictr.disposable", // steps that protect the host may be left out here (runtime.Plan)
 	}
 	if m.Interactive {
 		words = append(words, "VM_INTERACTIVE=1") // init finds it in its environment
