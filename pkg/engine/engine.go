@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"minictr/pkg/cgroup"
 	"minictr/pkg/image"
 	"minictr/pkg/record"
 	"minictr/pkg/volume"
@@ -69,4 +70,13 @@ func shimPath() (string, error) {
 		return "", fmt.Errorf("find %s, which belongs beside minictr: %w", shimName, err)
 	}
 	return path, nil
+}
+
+// CgroupVersion is "2", or "1" where the controllers are still in hierarchies
+// of their own.
+func (e *Engine) CgroupVersion() string {
+	if h, err := cgroup.Detect(); err == nil && h.Mode() == cgroup.V2 {
+		return "2"
+	}
+	return "1"
 }

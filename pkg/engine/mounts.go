@@ -30,6 +30,7 @@ func (e *Engine) mounts(c *config.Config, image ocispec.ImageConfig) ([]config.M
 		}
 		for _, m := range other.Mounts {
 			if !taken(m.Target) {
+				m.Anonymous = false // it goes with the container it was made for
 				list = append(list, m)
 			}
 		}

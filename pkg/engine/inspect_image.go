@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"errors"
+	"io/fs"
+	"time"
+
+	"minictr/pkg/image"
+)
+
+// ImageInspection is everything about an image, in docker's words.
+type ImageInspection struct {
+	ID            string `json:"Id"`
+	RepoTags      []string
+	RepoDigests   []string
+	Comment       string
+	Created       time.Time
+	Author        string
+	Config        InspectConfig
+	Architecture  string
+	Variant       string `json:",omitempty"`
+	Os            string
+	Size          int64
+	GraphDriver   InspectGraphDriver
+	RootFS        InspectRootFS
+	Descriptor    any
+	LayerMappings []LayerNames
+}
+
+// InspectRootFS lists the content digests of the layers.
+type InspectRootFS struct {
+	Type   string
+	Layers []string
+}
+
+// LayerNames are the three names of one layer, which docker shows in three
+// different places.
+type LayerNames struct {
+	DistributionDigest string // of the compressed layer in a registry
+	ContentDigest      string // of the tar inside: the diff ID
+	Directory          string // where it is unpacked
+}
+
+// InspectImage tells everything about an image.
+func (e *Engine) InspectImage(ref string) (*ImageInspection, error) {
+	img, err := e.Images.Get(ref)
+	if err != nil {
+		return nil, err
+	}
+	size, err := img.UnpackedSize()
+	if err != nil {
+		return nil, err
+	}
+	c := img.Config.Config
+	i := &ImageInspection{
+		ID: img.ID.String(), RepoTags: []string{}, RepoDigests: img.RepoDigests, Created: img.Created, Author: img.Config.Author,
+		Architecture: img.Config.Architecture, Variant: img.Config.Variant, Os: img.Config.OS, Size: size,
+		Descriptor: img.Descriptor, RootFS: InspectRootFS{Type: "layers", Layers: []string{}},
+		GraphDriver: InspectGraphDriver{Name: "overlay2", Data: map[string]string{}},
+		Config: InspectConfig{
+			User: c.User, ExposedPorts: c.ExposedPorts, Env: c.Env, Cmd: c.Cmd, Volumes: c.Volumes, WorkingDir: c.WorkingDir,
+			Entrypoint: c.Entrypoint, Labels: c.Labels, StopSignal: c.StopSignal,
+		},
+	}
+	for _, n := range img.Names {
+		i.RepoTags = append(i.RepoTags, n.Familiar())
+	}
+	for _, l := range img.Layers {
+		i.RootFS.Layers = append(i.RootFS.Layers, l.DiffID.String())
+		i.LayerMappings = append(i.LayerMappings, LayerNames{l.Digest.String(), l.DiffID.String(), l.Dir})
+	}
+	for _, h := range img.Config.History {
+		i.Comment = h.Comment
+	}
+	return i, nil
+}
+
+// RemoveImage takes an image's name away, and the image with its last name,
+// unless a container was made from it.
+func (e *Engine) RemoveImage(ref string, force bool) ([]image.Removal, error) {
+	return e.Images.Remove(ref, force, func(id string) []string {
+		list, err := e.List()
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return []string{"(the records cannot be read: " + err.Error() + ")"}
+		}
+		var users []string
+		for _, c := range list {
+			if c.Image.ID == id {
+				users = append(users, c.ShortID())
+			}
+		}
+		return users
+	})
+}

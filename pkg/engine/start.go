@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"minictr/pkg/engine/config"
+	"minictr/pkg/logging"
+	"minictr/pkg/record"
+	"minictr/pkg/runtime"
+	"minictr/pkg/shim"
+	"minictr/pkg/shim/client"
+	"minictr/pkg/shim/wire"
+	"minictr/pkg/step"
+)
+
+// StartOptions say who watches a start.
+type StartOptions struct {
+	client.Streams                             // connected to the container from its first byte on
+	Observe        func(step.Event)            // told of every call
+	Pause          func(wire.PausePoint) error // asked before every step
+	Without        []string                    // steps to leave out
+	Fault          *wire.Fault                 // for tests
+}
+
+// Start makes and runs a container. It returns when its program runs; a
+// *wire.Failure says why it does not.
+func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*client.Session, error) {
+	if c.Running() {
+		return nil, fmt.Errorf("container %s is running already", c.Name)
+	}
+	program, err := shimPath()
+	if err != nil {
+		return nil, err
+	}
+	if err := e.giveBack(c); err != nil {
+		return nil, err
+	}
+	plan, err := e.prepare(c, true)
+	if err != nil {
+		return nil, err
+	}
+	plan.Without = o.Without
+	if err = runtime.Save(plan); err == nil {
+		err = shim.SaveConfig(plan.Bundle, e.shimConfig(c))
+	}
+	if err != nil {
+		return nil, errors.Join(err, e.disconnect(plan.Network))
+	}
+	session, err := client.Start(ctx, client.Options{
+		Streams: o.Streams, Dirs: e.Dirs, ID: c.ID, Shim: program, Observe: o.Observe, Pause: o.Pause, Fault: o.Fault,
+	})
+	if err != nil {
+		var failed *wire.Failure
+		if !errors.As(err, &failed) { // else the shim has given everything back
+			err = errors.Join(err, e.disconnect(plan.Network))
+		}
+		return nil, err
+	}
+	return session, nil
+}
+
+// Plan is what Start would do, as data. Nothing of it is done: where the start
+// would get an address, the plan has a made-up one.
+func (e *Engine) Plan(c *Container) (step.Plan, error) {
+	config, err := e.prepare(c, false)
+	if err != nil {
+		return nil, err
+	}
+	return runtime.Plan(config, runtime.IO{Terminal: c.Config.TTY})
+}
+
+func (e *Engine) shimConfig(c *Container) shim.Config {
+	s := shim.Config{
+		Log:   logging.Config{Driver: c.Config.Log.Driver, Path: e.logPath(c)},
+		Stdin: c.Config.OpenStdin, StdinOnce: c.Config.OpenStdin, AutoRemove: c.Config.AutoRemove,
+	}
+	// Both have been checked when they were read.
+	s.Log.MaxSize, _ = config.ParseSize(c.Config.Log.Options["max-size"])
+	s.Log.MaxFile, _ = strconv.Atoi(c.Config.Log.Options["max-file"])
+	if c.Config.AutoRemove {
+		s.Volumes = c.anonymous()
+	}
+	return s
+}
+
+// Attach connects to a running container's streams.
+func (e *Engine) Attach(ctx context.Context, c *Container, s client.Streams) (*client.Session, error) {
+	session, err := client.Attach(ctx, e.Dirs, c.ID, s)
+	if errors.Is(err, client.ErrNotRunning) {
+		err = &NotRunningError{c.Name}
+	}
+	return session, err
+}
+
+// Wait waits until a container has ended, and returns its exit code. One that
+// does not run has ended already.
+func (e *Engine) Wait(ctx context.Context, c *Container) (int, error) {
+	exit, err := client.Wait(ctx, e.Dirs, c.ID)
+	var missing *record.NotFoundError
+	if errors.As(err, &missing) { // it removed itself
+		err = nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("wait for container %s: %w", c.Name, err)
+	}
+	return exit.Code, nil
+}

@@ -1,0 +1,143 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"minictr/pkg/engine/config"
+	"minictr/pkg/network"
+	"minictr/pkg/record"
+)
+
+// DefaultStopTimeout is how long a container has to end when it is asked to.
+const DefaultStopTimeout = 10 * time.Second
+
+// Kill sends a signal. One that ends a container for sure is waited for, as by
+// docker: afterwards the container has ended.
+func (e *Engine) Kill(ctx context.Context, c *Container, sig unix.Signal) error {
+	if err := c.Signal(sig); err != nil {
+		return err
+	}
+	if sig == unix.SIGKILL {
+		_, err := e.Wait(ctx, c)
+		return err
+	}
+	return nil
+}
+
+// Stop asks a container to end and kills it when the time is over; nil means
+// the container's own, else docker's ten seconds. A negative time waits for
+// ever. A container that does not run is stopped already.
+func (e *Engine) Stop(ctx context.Context, c *Container, timeout *time.Duration) error {
+	limit := DefaultStopTimeout
+	if timeout == nil {
+		timeout = c.Config.StopTimeout
+	}
+	if timeout != nil {
+		limit = *timeout
+	}
+	var over *NotRunningError
+	if err := c.Signal(c.StopSignal()); errors.As(err, &over) {
+		_, err := e.Wait(ctx, c)
+		return err
+	} else if err != nil {
+		return err
+	}
+	soon, cancel := ctx, func() {}
+	if limit >= 0 {
+		soon, cancel = context.WithTimeout(ctx, limit)
+	}
+	_, err := e.Wait(soon, c)
+	cancel()
+	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		return err
+	}
+	if err := e.Kill(ctx, c, unix.SIGKILL); !errors.As(err, &over) {
+		return err
+	}
+	_, err = e.Wait(ctx, c)
+	return err
+}
+
+// RemoveOptions say how thoroughly a container is removed.
+type RemoveOptions struct {
+	Force   bool // kill it first if it runs
+	Volumes bool // its anonymous volumes too
+}
+
+// Remove removes a container: its record, its name, and what it wrote. Data in
+// volumes stays, but for anonymous ones on request.
+func (e *Engine) Remove(ctx context.Context, c *Container, o RemoveOptions) error {
+	if c.Running() {
+		if !o.Force {
+			return fmt.Errorf("container %s is running: stop it first, or remove it with -f", c.Name)
+		}
+		var over *NotRunningError
+		if err := e.Kill(ctx, c, unix.SIGKILL); err != nil && !errors.As(err, &over) {
+			return err
+		}
+	}
+	lock, err := e.lock(ctx, c)
+	if err != nil {
+		return err
+	}
+	err = e.giveBack(c)
+	finish, verr := record.Vanish(e.Dirs, c.ID)
+	if err = errors.Join(err, verr); err == nil {
+		err = finish()
+	}
+	if err = errors.Join(err, lock.Release()); err != nil || !o.Volumes {
+		return err
+	}
+	return e.removeAnonymous(c)
+}
+
+// lock keeps everybody else from starting or removing the container. A shim
+// that is about to end has it for a moment longer.
+func (e *Engine) lock(ctx context.Context, c *Container) (*record.Lock, error) {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		lock, err := record.Hold(e.Dirs, c.ID)
+		if !errors.Is(err, record.ErrHeld) || time.Now().After(deadline) || ctx.Err() != nil {
+			return lock, err
+		}
+	}
+}
+
+// giveBack returns an address that a start which was killed half way had
+// claimed.
+func (e *Engine) giveBack(c *Container) error {
+	if !c.bridged() {
+		return nil
+	}
+	ep, err := e.planned(c)
+	if err != nil || ep == nil {
+		return err
+	}
+	return network.Disconnect(e.Dirs.Run, ep)
+}
+
+func (e *Engine) removeAnonymous(c *Container) error {
+	var errs []error
+	for _, name := range c.anonymous() {
+		errs = append(errs, e.Volumes.Remove(name, e.VolumeUsers))
+	}
+	return errors.Join(errs...)
+}
+
+// anonymous are the volumes that were made for this container only.
+func (c *Container) anonymous() []string {
+	var names []string
+	for _, m := range c.Mounts {
+		if m.Type == config.Volume && m.Anonymous {
+			names = append(names, m.Source)
+		}
+	}
+	return names
+}
+
+// Rename gives a container another name.
+func (e *Engine) Rename(c *Container, name string) error { return record.Rename(e.Dirs, c.ID, name) }
