@@ -1,0 +1,222 @@
+// Package client is the other end of a shim's socket: it starts shims, follows
+// the containers they make, and finds those that run.
+//
+// A [Session] is one connection. It moves bytes between the user's streams and
+// the container's, keeps a terminal in raw mode while the container has it,
+// passes on its size and the signals the user's command gets, and at the end
+// says how the container ended.
+//
+// A session may end before its container: the user detaches, or the command is
+// killed. That is no event in the container's life.
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"minictr/pkg/record"
+	"minictr/pkg/shim/wire"
+	"minictr/pkg/step"
+	"minictr/pkg/terminal"
+)
+
+// Streams are what a session connects to the container. A stream that is nil
+// is not connected.
+type Streams struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+
+	// Terminal is the user's terminal, if the container has one: it is in
+	// raw mode while the session lasts, its size is the container's, and
+	// DetachKeys typed there end the session.
+	Terminal   *os.File
+	DetachKeys []byte
+
+	// SigProxy passes the signals that this process gets on to the
+	// container. It is without effect with a Terminal, where signals are
+	// keys.
+	SigProxy bool
+
+	// Lost is told how much output was left out because this process was
+	// stopped for too long. May be nil.
+	Lost func(bytes uint64)
+}
+
+func (s *Streams) wanted() wire.Streams {
+	return wire.Streams{Stdin: s.Stdin != nil, Stdout: s.Stdout != nil, Stderr: s.Stderr != nil}
+}
+
+// Options say what is to be started and how.
+type Options struct {
+	Streams
+	Dirs record.Dirs
+	ID   string
+	Shim string // the path of minictr-shim
+
+	Observe func(step.Event)            // told all that happens while the container is made
+	Pause   func(wire.PausePoint) error // asked before every step; an error undoes everything
+	Fault   *wire.Fault                 // for tests
+}
+
+// Start starts a shim, and with it the container. It returns when the
+// container's program runs, or with a *wire.Failure that says why it does not.
+// The streams are connected from the start.
+func Start(ctx context.Context, o Options) (*Session, error) {
+	conn, process, err := spawn(o)
+	if err != nil {
+		return nil, err
+	}
+	go func() { _, _ = process.Wait() }() // ends with the shim, or with us
+	s := newSession(conn, o.Streams)
+	s.observe, s.pause = o.Observe, o.Pause
+	s.lostShim = func() error { return lostShim(o.Dirs, o.ID) }
+	s.ended = func() (wire.Exit, error) { return recorded(o.Dirs, o.ID) }
+	request := wire.StartRequest{Streams: o.wanted(), Explain: o.Observe != nil, Pause: o.Pause != nil, Fault: o.Fault}
+	if o.Terminal != nil {
+		if size, err := terminal.SizeOf(o.Terminal); err == nil {
+			request.Width, request.Height = size.Width, size.Height
+		}
+	}
+	return s.begin(ctx, wire.Start, request)
+}
+
+// spawn starts the shim's process with one end of a socket pair.
+func spawn(o Options) (conn *net.UnixConn, process *os.Process, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a socket pair for the shim: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "shim"), os.NewFile(uintptr(pair[1]), "client")
+	defer ours.Close()
+	defer theirs.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer null.Close()
+	// What a shim has to say when nobody is connected, a crash at worst.
+	log, err := os.OpenFile(logPath(o.Dirs, o.ID), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the shim's log: %w", err)
+	}
+	defer log.Close()
+	process, err = os.StartProcess(o.Shim, []string{filepath.Base(o.Shim), o.Dirs.Container(o.ID)}, &os.ProcAttr{
+		Dir:   "/",
+		Env:   append(o.Dirs.Env(), "GOMAXPROCS=2", "PATH="+os.Getenv("PATH")),
+		Files: []*os.File{null, null, log, theirs},
+		Sys:   &syscall.SysProcAttr{Setsid: true}, // the terminal's Ctrl-C is not for the shim
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("start the container's shim: %w", err)
+	}
+	c, err := net.FileConn(ours)
+	if err != nil {
+		return nil, nil, fmt.Errorf("connect to the container's shim: %w", err)
+	}
+	return c.(*net.UnixConn), process, nil
+}
+
+func logPath(dirs record.Dirs, id string) string {
+	return filepath.Join(dirs.Container(id), "shim.log")
+}
+
+// lostShim is the error when a shim went away without a word.
+func lostShim(dirs record.Dirs, id string) error {
+	err := errors.New("the container's shim was killed")
+	if b, _ := os.ReadFile(logPath(dirs, id)); len(b) > 0 {
+		err = fmt.Errorf("%w; the last it said: %s", err, b[max(0, len(b)-2000):])
+	}
+	return err
+}
+
+// ErrNotRunning says that a container has no shim to talk to.
+var ErrNotRunning = errors.New("the container is not running")
+
+// Attach connects to a running container. ErrNotRunning if it does not run.
+func Attach(ctx context.Context, dirs record.Dirs, id string, streams Streams) (*Session, error) {
+	conn, err := dial(dirs, id)
+	if err != nil {
+		return nil, err
+	}
+	s := newSession(conn, streams)
+	s.lostShim = func() error { return lostShim(dirs, id) }
+	s.ended = func() (wire.Exit, error) { return recorded(dirs, id) }
+	if s, err = s.begin(ctx, wire.Attach, streams.wanted()); err != nil {
+		return nil, err
+	}
+	if streams.Terminal != nil {
+		if size, err := terminal.SizeOf(streams.Terminal); err == nil {
+			s.Resize(size)
+		}
+	}
+	return s, nil
+}
+
+// dial connects to a container's shim. Through a descriptor of its directory
+// the path of the socket is short enough for the kernel, whatever Run is.
+func dial(dirs record.Dirs, id string) (*net.UnixConn, error) {
+	dir, err := os.Open(dirs.RunDir(id))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, ErrNotRunning
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connect to the container's shim: %w", err)
+	}
+	defer dir.Close()
+	path := fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(dirs.Socket(id)))
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
+		return nil, ErrNotRunning
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connect to the container's shim: %w", err)
+	}
+	return conn, nil
+}
+
+// Wait waits until a container has ended, and says how. One that does not run
+// has ended already.
+func Wait(ctx context.Context, dirs record.Dirs, id string) (wire.Exit, error) {
+	s, err := Attach(ctx, dirs, id, Streams{})
+	if errors.Is(err, ErrNotRunning) {
+		return recorded(dirs, id)
+	}
+	if err != nil {
+		return wire.Exit{}, err
+	}
+	defer s.Close()
+	return s.Wait(ctx)
+}
+
+// recorded is how a container ended, by its record.
+func recorded(dirs record.Dirs, id string) (wire.Exit, error) {
+	state, err := record.ReadState(dirs.Container(id))
+	if errors.Is(err, os.ErrNotExist) {
+		return wire.Exit{}, &record.NotFoundError{Ref: id}
+	}
+	if err != nil {
+		return wire.Exit{}, err
+	}
+	if state.Live() {
+		return wire.Exit{}, errors.New("the container's shim was killed")
+	}
+	return wire.Exit{Code: state.ExitCode, OOMKilled: state.OOMKilled, Error: state.Error}, nil
+}
+
+// Signal sends a signal to a container's first process.
+func Signal(ctx context.Context, dirs record.Dirs, id string, sig syscall.Signal) error {
+	s, err := Attach(ctx, dirs, id, Streams{})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.Signal(sig)
+}

@@ -1,0 +1,271 @@
+package shim
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"minictr/pkg/cgroup"
+	"minictr/pkg/kernel"
+	"minictr/pkg/network"
+	"minictr/pkg/record"
+	"minictr/pkg/runtime"
+	"minictr/pkg/shim/wire"
+	"minictr/pkg/step"
+	"minictr/pkg/volume"
+)
+
+// finish is the end of a container that ran. Whoever waits for it is told when
+// nothing of it is left but its record, or not even that; what takes long and
+// nobody sees comes after.
+func (s *shim) finish(status syscall.WaitStatus) error {
+	exit := wire.Exit{Code: exitCode(status)}
+	s.stdio.drain()
+	var errs []error
+	errs = append(errs, s.log.Close())
+	exit.OOMKilled = status.Signaled() && oomKilled(s.runtime)
+	journal, err := step.ReadJournal(s.dirs.Journal(s.id))
+	errs = append(errs, err)
+	undone := undo(s.runtime, s.plan, journal)
+	errs = append(errs, undone)
+	if err := errors.Join(errs...); err != nil {
+		exit.Error = err.Error()
+	}
+	later, err := s.close(record.State{
+		Status: record.Exited, ExitCode: exit.Code, OOMKilled: exit.OOMKilled, Error: exit.Error,
+	}, undone == nil)
+	if err != nil && exit.Error == "" {
+		exit.Error = err.Error()
+	}
+	s.clients.close(wire.Exited, exit)
+	return errors.Join(err, later())
+}
+
+// fail is the end of a container that did not start. The runner has undone
+// what it did.
+func (s *shim) fail(cause error) error {
+	failure := describe(cause)
+	if s.lock == nil { // not ours to touch: it runs, or does not exist
+		s.clients.close(wire.Failed, failure)
+		return nil
+	}
+	var disconnected error
+	if s.runtime != nil {
+		disconnected = disconnect(s.runtime)
+	}
+	later, err := s.close(record.State{
+		Status: record.Created, ExitCode: failure.Code, Error: failure.Message,
+	}, !undoFailed(cause))
+	s.clients.close(wire.Failed, failure)
+	return errors.Join(disconnected, err, later())
+}
+
+// undoFailed reports whether the runner could not take back what it had done;
+// then its error joins the failed step and the failed undos.
+func undoFailed(err error) bool {
+	many, ok := err.(interface{ Unwrap() []error })
+	return ok && len(many.Unwrap()) > 1
+}
+
+// close leaves the records as they shall be, and gives up the lock: whoever
+// hears of the end may start or remove the container at once. If something
+// could not be undone, the journal stays for Settle. What later returned does
+// takes time and changes nothing that anybody looks for.
+func (s *shim) close(state record.State, undone bool) (later func() error, err error) {
+	if !undone {
+		s.writeState(state)
+		return func() error { return nil }, s.lock.Keep()
+	}
+	later = s.tidyNetwork
+	if s.config.AutoRemove {
+		deleteFiles, err := record.Vanish(s.dirs, s.id)
+		if err == nil {
+			later = func() error {
+				return errors.Join(deleteFiles(), removeVolumes(s.dirs, s.config.Volumes), s.tidyNetwork())
+			}
+		}
+		return later, errors.Join(err, s.lock.Keep())
+	}
+	s.writeState(state)
+	return later, s.lock.Release()
+}
+
+// networkIdle is how long a bridge stays without containers: removing it takes
+// the kernel a tenth of a second, and often another container comes.
+const networkIdle = time.Second
+
+// tidyNetwork removes the bridge if this was the last container on it.
+func (s *shim) tidyNetwork() error {
+	if s.runtime == nil || s.runtime.Network == nil {
+		return nil
+	}
+	time.Sleep(networkIdle)
+	return network.RemoveIfUnused(s.dirs.Run, networkIdle, nil)
+}
+
+// bridgeStep is the step whose undo would remove the bridge while the user
+// waits; see tidyNetwork.
+const bridgeStep = "network.bridge"
+
+// undo takes back what the plan's steps left on the host.
+func undo(c *runtime.Config, plan step.Plan, journal []string) error {
+	var names []string
+	for _, name := range journal {
+		if name != bridgeStep {
+			names = append(names, name)
+		}
+	}
+	return errors.Join(step.Undo(plan, names, nil), disconnect(c))
+}
+
+func disconnect(c *runtime.Config) error {
+	if c.Network == nil {
+		return nil
+	}
+	return network.Disconnect(c.RunDir, c.Network)
+}
+
+// removeVolumes removes the anonymous volumes of a container that is removed.
+func removeVolumes(dirs record.Dirs, names []string) error {
+	var errs []error
+	for _, name := range names {
+		if err := volume.Open(dirs.Root).Remove(name, nil); !errors.Is(err, volume.ErrNotFound) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// exitCode is the status as a shell has it.
+func exitCode(status syscall.WaitStatus) int {
+	if status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return status.ExitStatus()
+}
+
+// oomKilled reports whether the memory limit killed the container.
+func oomKilled(c *runtime.Config) bool {
+	hierarchy, err := cgroup.Detect()
+	if err != nil {
+		return false
+	}
+	path, resources := "/minictr-"+c.ID, c.Spec.Linux.Resources
+	if c.Spec.Linux.CgroupsPath != "" {
+		path = c.Spec.Linux.CgroupsPath
+	}
+	group, err := hierarchy.Group(path, resources)
+	return err == nil && group.OOMKilled()
+}
+
+// The exit codes of a command that could not run a container, as docker has
+// them.
+const (
+	codeEngine   = 125
+	codeRefused  = 126 // the program is there and may not run
+	codeNotFound = 127 // there is no such program
+)
+
+// describe tells a client why its container did not start.
+func describe(err error) *wire.Failure {
+	f := &wire.Failure{Message: err.Error(), Code: codeEngine}
+	var failed *step.Error
+	if errors.As(err, &failed) {
+		f.Step, f.Hint = failed.Step.Name, failed.Hint()
+	}
+	var call *kernel.CallError
+	if errors.As(err, &call) && !call.Killed {
+		f.Call, f.Errno = call.Text, int(call.Errno)
+		if call.Call.IsExec() {
+			f.Code = execCode(call.Errno)
+		}
+	}
+	return f
+}
+
+func execCode(errno syscall.Errno) int {
+	switch errno {
+	case unix.ENOENT, unix.ENOTDIR:
+		return codeNotFound
+	case unix.EACCES, unix.EPERM, unix.ENOEXEC, unix.EISDIR, unix.ELIBBAD:
+		return codeRefused
+	}
+	return codeEngine
+}
+
+// Settle clears up behind a shim that was killed: nothing of the container is
+// left on the host, and its record says how it ended. A container whose shim
+// lives is left alone, and so is one that somebody else is settling.
+func Settle(dirs record.Dirs, id string) error {
+	lock, err := record.Hold(dirs, id)
+	if errors.Is(err, record.ErrHeld) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s := &shim{dirs: dirs, id: id, bundle: dirs.Container(id), lock: lock}
+	if err := s.settle(); err != nil {
+		return fmt.Errorf("clear up behind container %.12s: %w", id, errors.Join(err, lock.Keep()))
+	}
+	return nil
+}
+
+func (s *shim) settle() error {
+	state, err := record.ReadState(s.bundle)
+	if errors.Is(err, os.ErrNotExist) {
+		return s.lock.Release() // removed; only the run directory was left
+	}
+	if err != nil {
+		return err
+	}
+	journal, err := step.ReadJournal(s.dirs.Journal(s.id))
+	if err != nil {
+		return err
+	}
+	if !state.Live() && len(journal) == 0 {
+		return s.lock.Release()
+	}
+	s.killRest(state)
+	if s.config, err = LoadConfig(s.bundle); err != nil {
+		return err
+	}
+	if s.runtime, err = runtime.Load(s.bundle); err != nil {
+		return err
+	}
+	s.runtime.ID, s.runtime.RunDir, s.runtime.Supervised = s.id, s.dirs.Run, true
+	if s.plan, err = runtime.Plan(s.runtime, runtime.IO{Terminal: s.runtime.Spec.Process.Terminal}); err != nil {
+		return err
+	}
+	if err := undo(s.runtime, s.plan, journal); err != nil {
+		return err
+	}
+	later, err := s.close(record.State{
+		Status: record.Exited, ExitCode: codeKilled, Error: "its shim was killed, or the machine restarted",
+	}, true)
+	return errors.Join(err, later())
+}
+
+// codeKilled is the exit code of what a SIGKILL has ended.
+const codeKilled = 128 + int(unix.SIGKILL)
+
+// killRest kills a container that has outlived its shim: the kernel does, so
+// this is for programs that took that wish of ours back (PR_SET_PDEATHSIG).
+func (s *shim) killRest(state record.State) {
+	if !state.Live() || !record.Alive(state.Pid, state.PidStart) {
+		return
+	}
+	pidfd, err := unix.PidfdOpen(state.Pid, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(pidfd)
+	if record.Alive(state.Pid, state.PidStart) { // pidfd and record mean the same process
+		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, 2000)
+	}
+}

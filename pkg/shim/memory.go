@@ -1,0 +1,93 @@
+package shim
+
+import (
+	"bytes"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A machine may run hundreds of shims that do nothing but wait. Three things
+// keep such a shim small.
+//
+// The garbage collector is off until memoryLimit is reached: while a container
+// is made a collection would only cost time, and afterwards there is next to
+// no garbage. Off also means that nothing wakes an idle shim every two
+// minutes.
+//
+// Once things are quiet, the heap's free pages go back to the kernel.
+//
+// And so do the pages of the program itself that were needed to make the
+// container: they are in the page cache anyway, shared by all shims, and come
+// back with a page fault each if they are needed again.
+const memoryLimit = 24 << 20
+
+// frugal sets the garbage collector up for a shim. Call it first of all.
+func frugal() {
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(memoryLimit)
+}
+
+// idler gives memory back some time after the shim was last busy.
+type idler struct{ busy atomic.Bool }
+
+// quiet is how long after something happened memory is given back: later than
+// a container that does one thing lives.
+const quiet = time.Second
+
+// start begins to look for quiet times.
+func (i *idler) start() { i.touch() }
+
+// touch notes that something happened. It costs next to nothing.
+func (i *idler) touch() {
+	if !i.busy.Load() && i.busy.CompareAndSwap(false, true) {
+		time.AfterFunc(quiet, i.rest)
+	}
+}
+
+func (i *idler) rest() {
+	i.busy.Store(false)
+	debug.FreeOSMemory()
+	dropProgramPages()
+}
+
+// dropProgramPages unmaps the pages of this program's own file that nobody
+// has written to.
+func dropProgramPages() {
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return
+	}
+	self, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return
+	}
+	for line := range bytes.Lines(maps) {
+		if from, to, ok := filePages(line, self); ok {
+			// For a private mapping that was never written to this
+			// is no loss: the file is what is behind it.
+			_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED)
+		}
+	}
+}
+
+// filePages takes a line of /proc/<pid>/maps apart, and reports whether it is
+// a read-only mapping of the file path.
+func filePages(line []byte, path string) (from, to uintptr, ok bool) {
+	fields := bytes.Fields(line)
+	if len(fields) < 6 || len(fields[1]) < 2 || fields[1][1] == 'w' || string(fields[5]) != path {
+		return 0, 0, false
+	}
+	low, high, _ := bytes.Cut(fields[0], []byte("-"))
+	a, err1 := strconv.ParseUint(string(low), 16, 8*int(unsafe.Sizeof(from)))
+	b, err2 := strconv.ParseUint(string(high), 16, 8*int(unsafe.Sizeof(to)))
+	if err1 != nil || err2 != nil || b <= a {
+		return 0, 0, false
+	}
+	return uintptr(a), uintptr(b), true
+}
