@@ -28,12 +28,17 @@ type StartOptions struct {
 // Start makes and runs a container. It returns when its program runs; a
 // *wire.Failure says why it does not.
 func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*client.Session, error) {
-	if c.Running() {
-		return nil, fmt.Errorf("container %s is running already", c.Name)
-	}
 	program, err := shimPath()
 	if err != nil {
 		return nil, err
+	}
+	release, err := e.claim(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if c.Running() {
+		return nil, fmt.Errorf("container %s is running already", c.Name)
 	}
 	if err := e.giveBack(c); err != nil {
 		return nil, err

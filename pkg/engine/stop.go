@@ -81,6 +81,15 @@ func (e *Engine) Remove(ctx context.Context, c *Container, o RemoveOptions) erro
 			return err
 		}
 	}
+	release, err := e.claim(ctx, c)
+	var missing *record.NotFoundError
+	if errors.As(err, &missing) { // it removed itself
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer release()
 	lock, err := e.lock(ctx, c)
 	if err != nil {
 		return err

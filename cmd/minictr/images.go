@@ -1,0 +1,239 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+
+	"minictr/pkg/image"
+)
+
+func newImages(a *app) *cobra.Command {
+	var f imagesFlags
+	cmd := &cobra.Command{
+		Use:   "images [OPTIONS] [REPOSITORY[:TAG]]",
+		Short: "List images",
+		Long: `List the images that are on this machine.
+
+They are kept in an OCI image layout (MINICTR_ROOT/images), which other tools
+can read, and unpacked once per layer (MINICTR_ROOT/layers): containers and
+images share layers, so the sizes add up to more than the disk holds.`,
+		Example: `  minictr images
+  minictr images alpine
+  minictr images --digests --no-trunc`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.images(cmd, args, f) },
+	}
+	fs := cmd.Flags()
+	fs.BoolVarP(&f.all, "all", "a", false, "the same as without (there are no intermediate images)")
+	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print IDs only")
+	fs.BoolVar(&f.noTrunc, "no-trunc", false, "print IDs in full length")
+	fs.BoolVar(&f.digests, "digests", false, "show the manifests' digests")
+	fs.StringVar(&f.format, "format", "", "json, or a Go `template` such as '{{.Repository}}:{{.Tag}}'")
+	refuse(fs, "filter tree!")
+	return cmd
+}
+
+type imagesFlags struct {
+	all, quiet, noTrunc, digests bool
+	format                       string
+}
+
+// imageRow has docker's names for what a template may ask for.
+type imageRow struct {
+	CreatedAt    string
+	CreatedSince string
+	Digest       string
+	ID           string
+	Repository   string
+	Size         string
+	Tag          string
+
+	created time.Time
+}
+
+func (a *app) images(cmd *cobra.Command, args []string, f imagesFlags) error {
+	e, err := a.engine(cmd.Context())
+	if err != nil {
+		return err
+	}
+	list, err := e.Images.List()
+	if err != nil {
+		return err
+	}
+	var rows []imageRow
+	for _, img := range list {
+		r, err := imageRows(img, !f.noTrunc)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, r...)
+	}
+	if len(args) == 1 {
+		if rows, err = matching(rows, args[0]); err != nil {
+			return err
+		}
+	}
+	slices.SortStableFunc(rows, func(x, y imageRow) int { return y.created.Compare(x.created) })
+	return a.printImages(rows, f)
+}
+
+// imageRows are one row for each name of an image.
+func imageRows(img *image.Image, truncate bool) ([]imageRow, error) {
+	size, err := img.UnpackedSize()
+	if err != nil {
+		return nil, err
+	}
+	row := imageRow{
+		CreatedAt: img.Created.Local().Format("2006-01-02 15:04:05 -0700 MST"), CreatedSince: ago(img.Created),
+		Digest: img.Descriptor.Digest.String(), ID: img.ID.String(), Size: units.HumanSizeWithPrecision(float64(size), 3),
+		Repository: "<none>", Tag: "<none>", created: img.Created,
+	}
+	if truncate {
+		row.ID = img.ShortID()
+	}
+	if len(img.Names) == 0 {
+		return []imageRow{row}, nil
+	}
+	var rows []imageRow
+	for _, n := range img.Names {
+		row.Repository, row.Tag = n.FamiliarRepository(), n.Tag
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// matching keeps the rows of a repository, or of one tag of it.
+func matching(rows []imageRow, pattern string) ([]imageRow, error) {
+	name, err := image.ParseName(pattern)
+	if err != nil {
+		return nil, err
+	}
+	tagged := pattern != name.FamiliarRepository() && pattern != name.Repository()
+	return slices.DeleteFunc(rows, func(r imageRow) bool {
+		return r.Repository != name.FamiliarRepository() || tagged && r.Tag != name.Tag
+	}), nil
+}
+
+func (a *app) printImages(rows []imageRow, f imagesFlags) error {
+	switch {
+	case f.quiet:
+		for i, r := range rows {
+			if !slices.ContainsFunc(rows[:i], func(o imageRow) bool { return o.ID == r.ID }) {
+				fmt.Fprintln(a.out, r.ID)
+			}
+		}
+		return nil
+	case f.format != "" && f.format != "table":
+		return formatted(a.out, f.format, rows)
+	}
+	header := []string{"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"}
+	if f.digests {
+		header = slices.Insert(header, 2, "DIGEST")
+	}
+	var lines [][]string
+	for _, r := range rows {
+		line := []string{r.Repository, r.Tag, r.ID, r.CreatedSince, r.Size}
+		if f.digests {
+			line = slices.Insert(line, 2, r.Digest)
+		}
+		lines = append(lines, line)
+	}
+	return table(a.out, header, lines)
+}
+
+func newRmi(a *app) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "rmi [OPTIONS] IMAGE...",
+		Short: "Remove images",
+		Long: `Remove images. A name is taken away; with its last name the image goes, and
+with it every layer that no other image needs.`,
+		Example: `  minictr rmi alpine
+  minictr rmi -f 1d34ffeaf190`,
+		Args: atLeast(1, "at least one image"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e, err := a.engine(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.each(args, func(ref string) (string, error) {
+				removed, err := e.RemoveImage(ref, force)
+				for _, r := range removed {
+					if r.Untagged != "" {
+						fmt.Fprintln(a.out, "Untagged:", r.Untagged)
+					} else {
+						fmt.Fprintln(a.out, "Deleted:", r.Deleted)
+					}
+				}
+				return "", err
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "also if containers or several names need it")
+	refuse(cmd.Flags(), "no-prune! platform")
+	return cmd
+}
+
+func newTag(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "tag SOURCE[:TAG] TARGET[:TAG]",
+		Short:   "Give an image another name",
+		Example: `  minictr tag alpine registry.example.org/base:1`,
+		Args:    exactly(2, "an image and its new name"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e, err := a.engine(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return e.Images.Tag(args[0], args[1])
+		},
+	}
+}
+
+// inspect prints a JSON array of what is found, or each by a template. What is
+// missing is told, and the rest is printed all the same.
+func (a *app) inspect(refs []string, format string, find func(string) (any, error)) error {
+	var found []any
+	failed := false
+	for _, ref := range refs {
+		v, err := find(ref)
+		if err != nil {
+			a.complain(nil, err)
+			failed = true
+			continue
+		}
+		found = append(found, v)
+	}
+	if format != "" {
+		if err := formatted(a.out, format, found); err != nil {
+			return err
+		}
+	} else {
+		if found == nil {
+			found = []any{}
+		}
+		b, err := json.MarshalIndent(found, "", "    ")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.out, "%s\n", b)
+	}
+	if failed {
+		return exit(codeClient)
+	}
+	return nil
+}
+
+// source opens a file, or standard input for "-" and "".
+func source(path string) (*os.File, error) {
+	if path == "" || path == "-" {
+		return os.Stdin, nil
+	}
+	return os.Open(path)
+}

@@ -1,0 +1,27 @@
+// Command minictr makes and looks after containers, with docker's command line.
+//
+// This package is flags and wiring; what a command does is in pkg/engine. Each
+// command has a file of its own, and each file says what its docker namesake
+// would accept.
+package main
+
+import (
+	"io"
+	"os"
+)
+
+// version is set at build time.
+var version = "dev"
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the whole program: it returns the exit code.
+func run(args []string, out, errOut io.Writer) int {
+	a := &app{out: out, err: errOut}
+	root := newRoot(a)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteC()
+	return a.complain(cmd, err)
+}

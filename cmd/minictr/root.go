@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"minictr/pkg/engine"
+)
+
+// app is what all commands share.
+type app struct {
+	out, err io.Writer
+}
+
+// engine opens the containers of this machine, and first clears up behind
+// shims that were killed.
+func (a *app) engine(ctx context.Context) (*engine.Engine, error) {
+	if err := engine.NeedRoot(); err != nil {
+		return nil, err
+	}
+	e, err := engine.Open()
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Settle(ctx); err != nil {
+		a.warn("%s", oneLine(err))
+	}
+	return e, nil
+}
+
+// warn tells of something that did not stop the command.
+func (a *app) warn(format string, args ...any) {
+	fmt.Fprintf(a.err, "minictr: warning: "+format+"\n", args...)
+}
+
+// notice is a line about what is going on, for people.
+func (a *app) notice(text string) { fmt.Fprintln(a.err, text) }
+
+const rootHelp = `minictr makes containers and shows how they are made.
+
+The commands and flags are docker's: what your notes say about docker works
+with minictr in its place. There is no daemon. Containers outlive the command
+that made them, each looked after by a small process of its own (minictr-shim).
+
+A container is a list of kernel calls. 'minictr run --explain' prints each call
+as it happens, 'minictr plan' prints them without running anything, and
+'minictr step' stops in front of each.`
+
+const rootExample = `  minictr run -it alpine sh                  a shell in a container
+  minictr run --explain alpine true          what the kernel was asked to do
+  minictr run -d --name web -p 8080:80 nginx a server in the background
+  minictr ps                                 what runs
+  minictr exec -it web sh                    a second process in it
+  minictr rm -f web                          gone`
+
+// newRoot makes the whole tree of commands.
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "minictr",
+		Short:         "A container engine you can take apart",
+		Long:          rootHelp,
+		Example:       rootExample,
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          unknownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetVersionTemplate("minictr version {{.Version}}\n")
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SetFlagErrorFunc(flagError)
+	root.AddGroup(
+		&cobra.Group{ID: groupContainers, Title: "Containers:"},
+		&cobra.Group{ID: groupImages, Title: "Images:"},
+		&cobra.Group{ID: groupLook, Title: "How it works:"},
+		&cobra.Group{ID: groupManage, Title: "The same, sorted by what they are about:"},
+	)
+	for _, c := range commands(a) {
+		root.AddCommand(c)
+	}
+	return root
+}
+
+// Groups of commands in the help text.
+const (
+	groupContainers = "containers"
+	groupImages     = "images"
+	groupLook       = "look"
+	groupManage     = "manage"
+)
+
+func commands(a *app) []*cobra.Command {
+	return append(
+		grouped(groupContainers, newRun(a), newCreate(a), newStart(a), newStop(a), newKill(a), newWait(a), newRm(a),
+			newPs(a), newExec(a), newLogs(a), newInspect(a), newPort(a), newRename(a)),
+		append(grouped(groupImages, newPull(a), newImages(a), newRmi(a), newTag(a), newImport(a), newLoad(a)),
+			append(grouped(groupManage, containerCommands(a), imageCommands(a), volumeCommands(a), systemCommands(a)),
+				newVersion(a), newInfo(a))...)...)
+}
+
+func grouped(group string, commands ...*cobra.Command) []*cobra.Command {
+	for _, c := range commands {
+		c.GroupID = group
+	}
+	return commands
+}
+
+// containerCommands are docker's long forms: container run, container ls, …
+func containerCommands(a *app) *cobra.Command {
+	list := newPs(a)
+	list.Use, list.Aliases = "ls [OPTIONS]", []string{"ps", "list"}
+	inspect := newContainerInspect(a)
+	return group("container", "Commands about containers", newRun(a), newCreate(a), newStart(a), newStop(a), newKill(a),
+		newWait(a), newRm(a), list, newExec(a), newLogs(a), inspect, newPort(a), newRename(a))
+}
+
+func imageCommands(a *app) *cobra.Command {
+	list := newImages(a)
+	list.Use, list.Aliases = "ls [OPTIONS] [REPOSITORY[:TAG]]", []string{"list"}
+	remove := newRmi(a)
+	remove.Use, remove.Aliases = "rm [OPTIONS] IMAGE...", []string{"remove"}
+	return group("image", "Commands about images", newPull(a), list, newImageInspect(a), remove, newTag(a), newImport(a), newLoad(a))
+}
+
+func systemCommands(a *app) *cobra.Command {
+	return group("system", "Commands about this machine", newInfo(a))
+}
+
+// group is a command that only holds others.
+func group(name, short string, commands ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{
+		Use: name, Short: short, Args: unknownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.AddCommand(commands...)
+	return c
+}
+
+// unknownCommand tells a command of docker's that is still to come from a
+// mistyped one.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	path := cmd.CommandPath() + " " + args[0]
+	if dockerCommands[path] {
+		return &exitError{codeClient, fmt.Errorf("'%s' is not supported yet", path)}
+	}
+	err := fmt.Errorf("'%s' is no command", path)
+	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
+		err = fmt.Errorf("%w: did you mean '%s %s'?", err, cmd.CommandPath(), s[0])
+	}
+	return &exitError{codeClient, &usageError{err}}
+}
+
+// atLeast and exactly check the number of arguments and say what is missing.
+func atLeast(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < n {
+			return &exitError{codeClient, &usageError{fmt.Errorf("'%s' needs %s", cmd.CommandPath(), what)}}
+		}
+		return nil
+	}
+}
+
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return &exitError{codeClient, &usageError{fmt.Errorf("'%s' takes %s", cmd.CommandPath(), what)}}
+		}
+		return nil
+	}
+}
+
+// each does something with every argument, prints those it worked for, and
+// goes on after an error, as docker does.
+func (a *app) each(args []string, do func(ref string) (printed string, err error)) error {
+	failed := false
+	for _, ref := range args {
+		printed, err := do(ref)
+		if err != nil {
+			a.complain(nil, err)
+			failed = true
+			continue
+		}
+		if printed != "" {
+			fmt.Fprintln(a.out, printed)
+		}
+	}
+	if failed {
+		return exit(codeClient)
+	}
+	return nil
+}
+
+// isFile tells whether f is open at all: a closed standard stream is not.
+func isOpen(f *os.File) bool {
+	_, err := f.Stat()
+	return !errors.Is(err, os.ErrInvalid) && err == nil
+}

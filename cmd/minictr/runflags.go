@@ -1,0 +1,271 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/spf13/pflag"
+
+	"minictr/pkg/engine"
+	"minictr/pkg/engine/config"
+	"minictr/pkg/image"
+	"minictr/pkg/network"
+	"minictr/pkg/seccomp/profile"
+)
+
+// containerFlags are the flags that run and create share: all that describes
+// the container.
+type containerFlags struct {
+	config.Config
+	platform ocispec.Platform
+	pull     engine.PullPolicy
+	quiet    bool
+	cidFile  string
+
+	entrypoint string
+	env        []string
+	envFiles   []string
+	labels     []string
+	labelFiles []string
+	stopAfter  int
+}
+
+func (c *containerFlags) add(fs *pflag.FlagSet) {
+	fs.SetInterspersed(false) // what follows the image is the container's
+	fs.SortFlags = true
+	fs.Bool("help", false, "print this help") // without -h, which is the hostname
+	c.addProcess(fs)
+	c.addResources(fs)
+	c.addSecurity(fs)
+	c.addNetwork(fs)
+	c.addStorage(fs)
+	c.addIdentity(fs)
+	refuse(fs, `annotation blkio-weight blkio-weight-device cgroup-parent cpu-count cpu-percent cpu-rt-period cpu-rt-runtime
+		device-cgroup-rule device-read-bps device-read-iops device-write-bps device-write-iops disable-content-trust! gpus
+		health-cmd health-interval health-retries health-start-interval health-start-period health-timeout init! io-maxbandwidth
+		io-maxiops ip ip6 isolation kernel-memory link link-local-ip mac-address memory-swappiness net-alias network-alias
+		no-healthcheck! oom-kill-disable! runtime storage-opt use-api-socket! volume-driver`)
+}
+
+func (c *containerFlags) addProcess(fs *pflag.FlagSet) {
+	fs.StringVar(&c.entrypoint, "entrypoint", "", "run this instead of the image's `program`; its command is dropped too")
+	fs.StringArrayVarP(&c.env, "env", "e", nil, "set a variable: `NAME=VALUE`, or NAME to take it from here")
+	fs.StringArrayVar(&c.envFiles, "env-file", nil, "read variables from a `file`, one a line")
+	fs.StringVarP(&c.WorkingDir, "workdir", "w", "", "the program's working `directory`, made if it is missing")
+	fs.StringVarP(&c.User, "user", "u", "", "run as `NAME|UID[:GROUP|GID]`")
+	fs.StringArrayVar(&c.GroupAdd, "group-add", nil, "also be in this `group`")
+	fs.BoolVarP(&c.TTY, "tty", "t", false, "give the container a terminal")
+	fs.BoolVarP(&c.OpenStdin, "interactive", "i", false, "keep its standard input open")
+	fs.StringVar(&c.StopSignal, "stop-signal", "", "the `signal` that asks it to end (image's, else SIGTERM)")
+	fs.IntVar(&c.stopAfter, "stop-timeout", 0, "`seconds` until a container that was asked to end is killed")
+	list(fs, &c.Ulimits, "ulimit", "NAME=SOFT[:HARD]", "limit of each process, such as nofile=1024", config.ParseUlimit)
+}
+
+func (c *containerFlags) addResources(fs *pflag.FlagSet) {
+	flag(fs, &c.Memory, "memory,m", "bytes", "memory limit, such as 256m", config.ParseSize)
+	flag(fs, &c.MemorySwap, "memory-swap", "bytes", "limit of memory and swap together; -1: any amount of swap", config.ParseMemorySwap)
+	flag(fs, &c.MemoryReservation, "memory-reservation", "bytes", "memory left to it when the machine runs short", config.ParseSize)
+	flag(fs, &c.NanoCPUs, "cpus", "number", "how many CPUs it may use, such as 1.5", config.ParseCPUs)
+	fs.Uint64VarP(&c.CPUShares, "cpu-shares", "c", 0, "`weight` against other containers when CPUs are short (1024 is usual)")
+	fs.Uint64Var(&c.CPUPeriod, "cpu-period", 0, "length of a scheduling period in `microseconds`")
+	fs.Int64Var(&c.CPUQuota, "cpu-quota", 0, "`microseconds` of CPU time in each period")
+	fs.StringVar(&c.CpusetCpus, "cpuset-cpus", "", "run on these `CPUs` only, such as 0-1,3")
+	fs.StringVar(&c.CpusetMems, "cpuset-mems", "", "use memory of these NUMA `nodes` only")
+	fs.Int64Var(&c.PidsLimit, "pids-limit", 0, "how many `processes` it may have; -1: any number")
+	fs.IntVar(&c.OOMScoreAdj, "oom-score-adj", 0, "how readily the kernel kills it when memory runs out (-1000 to 1000)")
+}
+
+func (c *containerFlags) addSecurity(fs *pflag.FlagSet) {
+	fs.BoolVar(&c.Privileged, "privileged", false, "all capabilities and devices, nothing masked, no seccomp filter")
+	fs.BoolVar(&c.ReadOnly, "read-only", false, "its root file system cannot be written to")
+	fs.StringArrayVar(&c.CapAdd, "cap-add", nil, "give it a `capability`, or ALL")
+	fs.StringArrayVar(&c.CapDrop, "cap-drop", nil, "take a `capability` away, or ALL")
+	add(fs, "security-opt", "option", "no-new-privileges, seccomp=unconfined, seccomp=FILE, systempaths=unconfined", c.securityOption)
+	list(fs, &c.Devices, "device", "HOST[:PATH][:rwm]", "give it a device of the host", config.ParseDevice)
+	add(fs, "userns", "mode", "host: users are the host's (always so, for now)", only("host"))
+	for _, ns := range []struct {
+		name string
+		dst  *string
+	}{{"pid", &c.Namespaces.PID}, {"ipc", &c.Namespaces.IPC}, {"uts", &c.Namespaces.UTS}, {"cgroupns", &c.Namespaces.Cgroup}} {
+		fs.StringVar(ns.dst, ns.name, "", "host: share the host's "+ns.name+" namespace")
+		fs.Lookup(ns.name).Value = &renamed{fs.Lookup(ns.name).Value, "mode"}
+	}
+}
+
+// renamed is a flag's value with another word for it in the help text.
+type renamed struct {
+	pflag.Value
+	kind string
+}
+
+func (r *renamed) Type() string { return r.kind }
+
+// only accepts one value.
+func only(want string) func(string) error {
+	return func(s string) error {
+		if s != want {
+			return fmt.Errorf("%q is not supported yet", s)
+		}
+		return nil
+	}
+}
+
+func (c *containerFlags) securityOption(s string) error {
+	return c.SecurityOption(s, func(path string) ([]byte, error) {
+		text, err := os.ReadFile(path)
+		if err == nil {
+			_, err = profile.Load(text, nil) // what is no profile is refused now
+		}
+		return text, err
+	})
+}
+
+func (c *containerFlags) addNetwork(fs *pflag.FlagSet) {
+	fs.StringVar(&c.Mode, "network", "", "bridge, none, host, or container:NAME to share another one's `network`")
+	fs.StringVar(&c.Mode, "net", "", "the same as --network")
+	fs.Lookup("net").Hidden = true
+	add(fs, "publish,p", "[IP:][HOST:]PORT[/udp]", "lead a port of the host to one of the container", func(s string) error {
+		ports, err := network.ParsePort(s)
+		c.Ports = append(c.Ports, ports...)
+		return err
+	})
+	fs.BoolVarP(&c.PublishAll, "publish-all", "P", false, "publish all ports that the image exposes, on free ports of the host")
+	add(fs, "expose", "port", "a port for --publish-all", func(s string) error {
+		_, err := network.ParsePort(s)
+		c.Expose = append(c.Expose, s)
+		return err
+	})
+	fs.StringVarP(&c.Hostname, "hostname", "h", "", "the container's host `name` (its ID)")
+	fs.StringVar(&c.Domainname, "domainname", "", "its NIS domain `name`")
+	list(fs, &c.ExtraHosts, "add-host", "NAME:IP", "a line for its /etc/hosts", config.ParseExtraHost)
+	fs.StringArrayVar(&c.DNS, "dns", nil, "ask this DNS `server`")
+	fs.StringArrayVar(&c.DNSSearch, "dns-search", nil, "look for names in this `domain`")
+	fs.StringArrayVar(&c.DNSOptions, "dns-option", nil, "an `option` for its resolv.conf")
+}
+
+func (c *containerFlags) addStorage(fs *pflag.FlagSet) {
+	mount := func(parse func(string) (config.Mount, error)) func(string) error {
+		return func(s string) error {
+			m, err := parse(s)
+			if err != nil {
+				return err
+			}
+			c.Mounts = append(c.Mounts, m)
+			return nil
+		}
+	}
+	add(fs, "volume,v", "[SOURCE:]TARGET[:ro]", "a volume, or a directory of the host, at TARGET", mount(config.ParseVolume))
+	add(fs, "mount", "key=value,...", "the same in words: type=bind|volume|tmpfs,source=…,target=…,readonly", mount(config.ParseMount))
+	add(fs, "tmpfs", "TARGET[:OPTIONS]", "an empty file system in memory at TARGET", mount(config.ParseTmpfs))
+	fs.StringArrayVar(&c.VolumesFrom, "volumes-from", nil, "the volumes of another `container`")
+	flag(fs, &c.ShmSize, "shm-size", "bytes", "size of /dev/shm (64m)", config.ParseSize)
+	add(fs, "sysctl", "KEY=VALUE", "a kernel setting of its own namespaces", func(s string) error {
+		key, value, ok := strings.Cut(s, "=")
+		if !ok || key == "" {
+			return fmt.Errorf("want KEY=VALUE")
+		}
+		if c.Sysctls == nil {
+			c.Sysctls = make(map[string]string)
+		}
+		c.Sysctls[key] = value
+		return nil
+	})
+}
+
+func (c *containerFlags) addIdentity(fs *pflag.FlagSet) {
+	fs.StringVar(&c.Name, "name", "", "what the container is called (a random `name`)")
+	fs.StringArrayVarP(&c.labels, "label", "l", nil, "remember `KEY=VALUE` with it")
+	fs.StringArrayVar(&c.labelFiles, "label-file", nil, "read labels from a `file`, one a line")
+	fs.StringVar(&c.cidFile, "cidfile", "", "write its ID to a `file`")
+	fs.BoolVar(&c.AutoRemove, "rm", false, "remove it when it has ended")
+	flag(fs, &c.pull, "pull", "when", "ask the registry for the image: missing, always or never", engine.ParsePullPolicy).DefValue = "missing"
+	flag(fs, &c.platform, "platform", "OS/ARCH", "an image for this platform", image.ParsePlatform)
+	fs.BoolVarP(&c.quiet, "quiet", "q", false, "do not show the progress of a pull")
+	add(fs, "restart", "policy", "no: it is not started again (others are not supported yet)", only("no"))
+	add(fs, "log-driver", "name", "where its output is kept: json-file or none", func(s string) error {
+		if s != "json-file" && s != "none" {
+			return fmt.Errorf("%q is not supported yet", s)
+		}
+		c.Log.Driver = s
+		return nil
+	})
+	add(fs, "log-opt", "KEY=VALUE", "max-size=10m, max-file=3", c.logOption)
+}
+
+func (c *containerFlags) logOption(s string) error {
+	key, value, _ := strings.Cut(s, "=")
+	var err error
+	switch key {
+	case "max-size":
+		_, err = config.ParseSize(value)
+	case "max-file":
+		if n, perr := strconv.Atoi(value); perr != nil || n < 1 {
+			err = fmt.Errorf("max-file must be a number of files")
+		}
+	default:
+		err = fmt.Errorf("option %q is not supported yet", key)
+	}
+	if c.Log.Options == nil {
+		c.Log.Options = make(map[string]string)
+	}
+	c.Log.Options[key] = value
+	return err
+}
+
+// finish puts together what several flags say, once all are read.
+func (c *containerFlags) finish(fs *pflag.FlagSet, args []string) error {
+	c.Image, c.Command = args[0], args[1:]
+	if fs.Changed("entrypoint") {
+		c.Entrypoint = &[]string{}
+		if c.entrypoint != "" {
+			c.Entrypoint = &[]string{c.entrypoint}
+		}
+	}
+	if fs.Changed("stop-timeout") {
+		timeout := time.Duration(c.stopAfter) * time.Second
+		c.StopTimeout = &timeout
+	}
+	if fs.Changed("platform") {
+		c.Config.Platform = image.FormatPlatform(c.platform)
+	}
+	env, err := environment(c.envFiles, c.env)
+	if err != nil {
+		return err
+	}
+	c.Env = env
+	if err := c.readLabels(); err != nil {
+		return err
+	}
+	return c.Validate()
+}
+
+func (c *containerFlags) readLabels() error {
+	labels := c.labels
+	for _, path := range c.labelFiles {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("read --label-file: %w", err)
+		}
+		var lines []string
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+				lines = append(lines, line)
+			}
+		}
+		labels = append(lines, labels...)
+	}
+	if len(labels) == 0 {
+		return nil
+	}
+	c.Labels = make(map[string]string)
+	for _, s := range labels {
+		if err := config.ParseLabel(c.Labels, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"minictr/pkg/engine"
+	"minictr/pkg/shim/client"
+	"minictr/pkg/terminal"
+)
+
+type startFlags struct {
+	attach, interactive, sigProxy bool
+	detachKeys, explain           string
+	without                       []string
+}
+
+func newStart(a *app) *cobra.Command {
+	var f startFlags
+	cmd := &cobra.Command{
+		Use:   "start [OPTIONS] CONTAINER...",
+		Short: "Run containers that were created or have ended",
+		Long: `Run containers that were created or have ended. What a container wrote before
+is still there; its address may be another one.`,
+		Example: `  minictr start web
+  minictr start -ai shell`,
+		Args: atLeast(1, someContainers),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.attach || f.interactive {
+				return a.startAttached(cmd.Context(), args, f)
+			}
+			observe, err := a.observer(f.explain)
+			if err != nil {
+				return err
+			}
+			return a.eachContainer(cmd.Context(), args, func(e *engine.Engine, c *engine.Container) error {
+				if c.Running() {
+					return nil // as docker: it is what was asked for
+				}
+				session, err := e.Start(cmd.Context(), c, engine.StartOptions{Observe: observe, Without: f.without})
+				if err == nil {
+					session.Close()
+				}
+				return err
+			})
+		},
+	}
+	fs := cmd.Flags()
+	fs.BoolVarP(&f.attach, "attach", "a", false, "connect to its output, and exit with its code")
+	fs.BoolVarP(&f.interactive, "interactive", "i", false, "connect to its input")
+	fs.BoolVar(&f.sigProxy, "sig-proxy", true, "pass signals on to it")
+	fs.StringVar(&f.detachKeys, "detach-keys", terminal.DefaultDetachKeys, "the `keys` that leave it running")
+	addExplain(fs, &f.explain, &f.without)
+	refuse(fs, "checkpoint checkpoint-dir")
+	return cmd
+}
+
+func (a *app) startAttached(ctx context.Context, args []string, f startFlags) error {
+	if len(args) > 1 {
+		return &usageError{errors.New("only one container can be attached to at a time")}
+	}
+	e, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := e.Get(args[0])
+	if err != nil {
+		return err
+	}
+	observe, err := a.observer(f.explain)
+	if err != nil {
+		return err
+	}
+	streams, err := a.attachStreams(c, f.interactive, f.sigProxy, f.detachKeys)
+	if err != nil {
+		return err
+	}
+	session, err := e.Start(ctx, c, engine.StartOptions{Streams: streams, Observe: observe, Without: f.without})
+	if err != nil {
+		return startError(err)
+	}
+	return a.follow(ctx, session)
+}
+
+// attachStreams are the user's ends for a container that exists.
+func (a *app) attachStreams(c *engine.Container, stdin, sigProxy bool, detachKeys string) (client.Streams, error) {
+	s := client.Streams{Stdout: a.out, SigProxy: sigProxy}
+	keys, err := terminal.ParseKeys(detachKeys)
+	if err != nil {
+		return s, &usageError{err}
+	}
+	if !c.Config.TTY {
+		s.Stderr = a.err
+	}
+	if stdin && c.Config.OpenStdin {
+		s.Stdin = os.Stdin
+		if c.Config.TTY {
+			if !terminal.IsTerminal(os.Stdin) {
+				return s, &exitError{codeClient, errNoTTY}
+			}
+			s.Terminal, s.DetachKeys = os.Stdin, keys
+		}
+	}
+	return s, nil
+}
