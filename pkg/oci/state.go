@@ -13,7 +13,9 @@ import (
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
+	"minictr/pkg/cgroup"
 	"minictr/pkg/runtime"
 )
 
@@ -21,7 +23,7 @@ import (
 type Container struct {
 	ID      string          `json:"id"`
 	Bundle  string          `json:"bundle"`
-	PID     int             `json:"pid"`
+	PID     int             `json:"pid"`      // 0: create has not come that far
 	Started uint64          `json:"pidStart"` // /proc/<pid>/stat field 22: tells a reused pid
 	Gate    int             `json:"gate"`     // descriptor of the eventfd in the waiting process
 	Open    bool            `json:"open"`     // the gate has been raised
@@ -31,6 +33,26 @@ type Container struct {
 
 	dir string
 }
+
+// The errors of wrong moments and names, in runc's words, by which engines know
+// them.
+var (
+	ErrNotFound    = errors.New("container does not exist")
+	ErrExists      = errors.New("container with given ID already exists")
+	ErrInvalidID   = errors.New("invalid container ID format")
+	ErrEmptyID     = errors.New("container id cannot be empty")
+	ErrNotRunning  = errors.New("container not running")
+	ErrNotPaused   = errors.New("container not paused")
+	ErrIsRunning   = errors.New("cannot start an already running container")
+	ErrHasStopped  = errors.New("cannot start a container that has stopped")
+	ErrNotStopped  = errors.New("that is not stopped")
+	ErrExecStopped = errors.New("cannot exec in a stopped container")
+	ErrExecPaused  = errors.New("cannot exec in a paused container (use --ignore-paused to override)")
+)
+
+// StatePaused is runc's name for a frozen container; the specification lets a
+// runtime add to its states.
+const StatePaused specs.ContainerState = "paused"
 
 // Root is a directory that holds the containers of one engine.
 type Root string
@@ -45,18 +67,18 @@ func validID(id string) bool {
 			return false
 		}
 	}
-	return id != "" && id != "." && id != ".." && len(id) <= 1024
+	return id != "." && id != ".." && len(id) <= 1024
 }
 
 func (r Root) dir(id string) (string, error) {
-	if !validID(id) {
-		return "", fmt.Errorf("invalid container id %q", id)
+	switch {
+	case id == "":
+		return "", ErrEmptyID
+	case !validID(id):
+		return "", fmt.Errorf("%w: %q", ErrInvalidID, id)
 	}
 	return filepath.Join(string(r), id), nil
 }
-
-// ErrNotFound says that there is no such container.
-var ErrNotFound = errors.New("container does not exist")
 
 // Load reads a container.
 func (r Root) Load(id string) (*Container, error) {
@@ -65,8 +87,8 @@ func (r Root) Load(id string) (*Container, error) {
 		return nil, err
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "state.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", id, ErrNotFound)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENAMETOOLONG) {
+		return nil, ErrNotFound
 	}
 	if err != nil {
 		return nil, err
@@ -75,8 +97,24 @@ func (r Root) Load(id string) (*Container, error) {
 	if err := json.Unmarshal(b, c); err != nil {
 		return nil, fmt.Errorf("state of %s: %w", id, err)
 	}
+	if c.Plan == nil || c.Spec == nil {
+		return nil, fmt.Errorf("state of %s: it is not complete", id)
+	}
 	c.Plan.Spec, c.Plan.Bundle = c.Spec, c.Bundle
 	return c, nil
+}
+
+// Forget removes what a create that was killed before it saved anything has
+// left of a container: an empty directory.
+func (r Root) Forget(id string) error {
+	dir, err := r.dir(id)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTEMPTY) {
+		return err
+	}
+	return nil
 }
 
 // List returns all containers, by id.
@@ -113,19 +151,52 @@ func (c *Container) Status() specs.ContainerState {
 	switch {
 	case err != nil || start != c.Started || state == 'Z' || state == 'X':
 		return specs.StateStopped
+	case c.paused():
+		return StatePaused
 	case !c.Open:
 		return specs.StateCreated
 	}
 	return specs.StateRunning
 }
 
+func (c *Container) paused() bool {
+	g, err := c.group()
+	if err != nil {
+		return false
+	}
+	frozen, err := g.Frozen()
+	return err == nil && frozen
+}
+
+// group is the container's cgroup, found again without its limits: those may
+// have been changed since.
+func (c *Container) group() (cgroup.Group, error) {
+	h, err := cgroup.Detect()
+	if err != nil {
+		return cgroup.Group{}, err
+	}
+	return h.Group(c.Plan.CgroupsPath(), nil)
+}
+
 // State is the state that the specification describes.
 func (c *Container) State() specs.State {
-	s := specs.State{Version: specs.Version, ID: c.ID, Status: c.Status(), Bundle: c.Bundle, Annotations: c.Spec.Annotations}
+	s := c.Plan.State(c.Status(), 0)
+	s.ID = c.ID
 	if s.Status != specs.StateStopped {
 		s.Pid = c.PID
 	}
 	return s
+}
+
+// RootPath is the directory of the container's root on the host.
+func (c *Container) RootPath() string {
+	if c.Spec.Root == nil {
+		return ""
+	}
+	if filepath.IsAbs(c.Spec.Root.Path) {
+		return c.Spec.Root.Path
+	}
+	return filepath.Join(c.Bundle, c.Spec.Root.Path)
 }
 
 // procStat reads the state letter and the start time (clock ticks since boot)

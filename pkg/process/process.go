@@ -125,12 +125,17 @@ func FollowShim() step.Step {
 // Gate is the slot of the eventfd that a created container waits at.
 const Gate kernel.Slot = "gate"
 
+// MakeGate makes the eventfd for Wait.
+func MakeGate() step.Step {
+	return inside("process.gate", book.OCI, "what a created container waits for: a counter that start will raise", kernel.Eventfd().Into(Gate))
+}
+
 // Wait is where a container stands between create and start: everything is
 // made, the program does not run yet. Whoever starts it takes a copy of the
 // eventfd (pidfd_getfd) and raises it: no file, so nothing to tamper with.
 func Wait() step.Step {
 	return inside("process.wait", book.OCI, "the OCI life cycle has create and start; in between the container waits here",
-		kernel.Eventfd().Into(Gate), kernel.Detach(), kernel.ReadEventfd(kernel.FD(Gate)))
+		kernel.Detach(), kernel.ReadEventfd(kernel.FD(Gate)))
 }
 
 // Tidy marks everything but the standard descriptors, and keep more, to be

@@ -154,3 +154,11 @@ func (b *builder) attributes(p *specs.Process) {
 		b.try(process.Persona(b.spec.Linux.Personality))
 	}
 }
+
+// CgroupsPath is where the container's cgroup is, from the hierarchies' roots.
+func (c *Config) CgroupsPath() string {
+	if c.Spec.Linux != nil && c.Spec.Linux.CgroupsPath != "" {
+		return c.Spec.Linux.CgroupsPath
+	}
+	return "/minictr-" + c.ID
+}

@@ -1,12 +1,11 @@
 package runtime
 
 import (
-	goruntime "runtime"
-
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"minictr/pkg/capability"
+	"minictr/pkg/lsm"
 	"minictr/pkg/process"
 	"minictr/pkg/seccomp"
 )
@@ -22,6 +21,11 @@ func (b *builder) program(p *specs.Process, final func()) {
 	sets, own := b.capabilities(p)
 	if p.Capabilities != nil {
 		b.addIfAny(capability.Bound(sets.Bounding, own))
+	}
+	// What a profile may forbid and the program has no need of comes before it.
+	b.add(process.Tidy(p, b.c.PreserveFDs))
+	if final != nil && b.c.Created {
+		b.add(process.MakeGate())
 	}
 	if !filter.Empty() && !p.NoNewPrivileges {
 		b.add(seccomp.Load(filter))
@@ -39,7 +43,6 @@ func (b *builder) program(p *specs.Process, final func()) {
 	if final != nil {
 		final()
 	}
-	b.add(process.Tidy(p, b.c.PreserveFDs))
 	if !filter.Empty() && p.NoNewPrivileges {
 		b.add(seccomp.Load(filter))
 	}
@@ -56,9 +59,21 @@ func (b *builder) last() {
 	}
 }
 
+// label has the program run under a security module's profile. It comes before
+// the process enters the container's root, while /proc is still the host's: no
+// file of an image can pose as the one that is written to.
+func (b *builder) label(p *specs.Process) {
+	if p.ApparmorProfile != "" && p.ApparmorProfile != "unconfined" {
+		b.add(lsm.AppArmor(p.ApparmorProfile))
+	}
+	if p.SelinuxLabel != "" {
+		b.add(lsm.SELinux(p.SelinuxLabel))
+	}
+}
+
 // filter is the compiled seccomp profile.
 func (b *builder) filter() seccomp.Filter {
-	f, err := seccomp.Compile(b.spec.Linux.Seccomp, goruntime.GOARCH)
+	f, err := b.c.filter()
 	if err != nil && b.err == nil {
 		b.err = err
 	}

@@ -86,9 +86,9 @@ func (p Program) spawn(host *kernel.Host) error {
 	}
 	started := child.Executed()
 	p.tell(child)
-	ended := p.wait(child.Final())
+	ended := Wait(child.Final(), p.Timeout)
 	if child.Final() != child.PID { // the process that only made the other one
-		_ = p.wait(child.PID)
+		_ = Wait(child.PID, 0)
 	}
 	if started != nil {
 		return started
@@ -109,19 +109,20 @@ func (p Program) tell(child *kernel.Child) {
 	}
 }
 
-// wait reaps the process, and kills it when its time is over.
-func (p Program) wait(pid int) error {
+// Wait reaps a child of ours, and kills it when its time is over (0: it may take
+// for ever). Any other end than exit status 0 is an error.
+func Wait(pid int, timeout time.Duration) error {
 	ended := make(chan struct{})
 	killed := make(chan bool, 1)
 	go func() { // ends with the process
-		if p.Timeout <= 0 {
+		if timeout <= 0 {
 			killed <- false
 			return
 		}
 		select {
 		case <-ended:
 			killed <- false
-		case <-time.After(p.Timeout):
+		case <-time.After(timeout):
 			killed <- unix.Kill(pid, unix.SIGKILL) == nil
 		}
 	}()
@@ -137,7 +138,7 @@ func (p Program) wait(pid int) error {
 	case err != nil:
 		return fmt.Errorf("wait for process %d: %w", pid, err)
 	case late:
-		return fmt.Errorf("%w after %s", ErrTimeout, p.Timeout)
+		return fmt.Errorf("%w after %s", ErrTimeout, timeout)
 	case status.Signaled():
 		return fmt.Errorf("killed by signal %d", status.Signal())
 	case status.ExitStatus() != 0:

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"minictr/pkg/oci"
+	"minictr/pkg/terminal"
+)
+
+// forwarder stands between the user and a process in the foreground.
+type forwarder struct {
+	signals chan os.Signal
+}
+
+// newForwarder takes all signals from now on, so that none is lost while the
+// container is being made.
+func newForwarder() *forwarder {
+	f := &forwarder{signals: make(chan os.Signal, 64)}
+	signal.Notify(f.signals)
+	return f
+}
+
+func (f *forwarder) stop() { signal.Stop(f.signals) }
+
+// follow passes signals, and with a console all input and output, on to pid,
+// our child, and returns its exit code.
+func (f *forwarder) follow(pid int, console *os.File) (int, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { // ends with ctx
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case s := <-f.signals:
+				if s != syscall.SIGCHLD && s != syscall.SIGURG && s != syscall.SIGPIPE && s != syscall.SIGWINCH {
+					_ = syscall.Kill(pid, s.(syscall.Signal))
+				}
+			}
+		}
+	}()
+	if console == nil {
+		return oci.Wait(pid)
+	}
+	return relay(ctx, pid, console)
+}
+
+// relay connects the user's terminal with the container's.
+func relay(ctx context.Context, pid int, console *os.File) (int, error) {
+	defer console.Close()
+	if isTerminal(os.Stdin) {
+		restore, err := terminal.Raw(os.Stdin)
+		if err != nil {
+			return 0, err
+		}
+		defer func() { _ = restore() }()
+		if size, err := terminal.SizeOf(os.Stdin); err == nil {
+			_ = terminal.Resize(console, size)
+		}
+		go terminal.Follow(ctx, os.Stdin, func(s terminal.Size) { _ = terminal.Resize(console, s) })
+	}
+	go func() { _, _ = io.Copy(console, os.Stdin) }() // ends with this process: a read from stdin cannot be taken back
+	var output sync.WaitGroup
+	output.Add(1)
+	go func() { // ends when the last process with the terminal has
+		defer output.Done()
+		_, _ = io.Copy(os.Stdout, console) // EIO is its end
+	}()
+	code, err := oci.Wait(pid)
+	drained := make(chan struct{})
+	go func() { output.Wait(); close(drained) }()
+	select {
+	case <-drained:
+	case <-time.After(500 * time.Millisecond): // a background process keeps the terminal
+	}
+	return code, err
+}

@@ -1,0 +1,233 @@
+package oci
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"minictr/pkg/kernel"
+	"minictr/pkg/process"
+	"minictr/pkg/runtime"
+	"minictr/pkg/step"
+	"minictr/pkg/terminal"
+)
+
+// Options of Create.
+type Options struct {
+	ID      string
+	Bundle  string
+	PidFile string
+	Run     bool // create and start in one
+
+	ConsoleSocket string // unix socket that gets the terminal's master
+	KeepConsole   bool   // the caller wants the master himself, see Container.Console
+	PreserveFDs   int    // descriptors from 3 on that the program gets
+	NoPivot       bool
+	NoNewKeyring  bool
+}
+
+// Created is a container that this process has made.
+type Created struct {
+	*Container
+	Console *os.File // the terminal's master, with KeepConsole
+}
+
+// Create makes a container and leaves its process at the gate, or, with Run,
+// running. On failure nothing is left.
+func (r Root) Create(o Options) (*Created, error) {
+	dir, err := r.dir(o.ID)
+	if err != nil {
+		return nil, err
+	}
+	bundle, err := filepath.Abs(o.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	config, err := load(bundle)
+	if err != nil {
+		return nil, err
+	}
+	if err := check(config.Spec, &o); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(string(r), 0o711); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(dir, 0o711); errors.Is(err, fs.ErrExist) {
+		return nil, ErrExists
+	} else if err != nil {
+		return nil, err
+	}
+	config.ID = o.ID
+	// Where something has to happen between create and start, run takes both.
+	config.Created = !o.Run || hasStartHooks(config.Spec)
+	config.PreserveFDs, config.NoPivot, config.NoNewKeyring = o.PreserveFDs+listenFDs(), o.NoPivot, o.NoNewKeyring
+	passListenFDs(config.Spec.Process)
+	c := &Container{ID: o.ID, Bundle: bundle, Created: time.Now().UTC(), Spec: config.Spec, Plan: config, Open: !config.Created, dir: dir}
+	made := &Created{Container: c}
+	if err := made.create(o); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if !o.Run {
+		return made, nil
+	}
+	if err := made.startRun(); err != nil {
+		return nil, errors.Join(err, c.Delete(true))
+	}
+	return made, nil
+}
+
+// startRun is the second half of run: what Start does.
+func (c *Created) startRun() error {
+	if c.Plan.Created {
+		return c.Start()
+	}
+	return nil
+}
+
+func load(bundle string) (*runtime.Config, error) {
+	config, err := runtime.Load(bundle)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("JSON specification file config.json not found in %s", bundle)
+	case err != nil:
+		return nil, fmt.Errorf("read the bundle: %w", err)
+	}
+	return config, nil
+}
+
+func hasStartHooks(s *specs.Spec) bool {
+	return s.Hooks != nil && len(s.Hooks.StartContainer)+len(s.Hooks.Poststart) > 0
+}
+
+func (c *Created) create(o Options) error {
+	plan, err := runtime.Plan(c.Plan, c.io())
+	if err != nil {
+		return err
+	}
+	// The plan can be undone from here on, should we be killed.
+	if err := c.save(); err != nil {
+		return err
+	}
+	journal, err := step.OpenJournal(c.journal())
+	if err != nil {
+		return err
+	}
+	defer journal.Close()
+	p, err := runPlan(plan, journal)
+	if err != nil {
+		return explainFailure(err, c.Spec.Process)
+	}
+	c.PID, c.Gate = p.PID, int(p.Slots[process.Gate])
+	_, c.Started, _ = procStat(c.PID)
+	err = c.save()
+	if err == nil {
+		c.Console, err = console(p, o.ConsoleSocket, o.KeepConsole)
+	}
+	if err == nil && o.PidFile != "" {
+		err = writePidFile(o.PidFile, c.PID)
+	}
+	if err != nil {
+		_ = c.end()
+		return errors.Join(err, c.undo())
+	}
+	return nil
+}
+
+func (c *Container) io() runtime.IO {
+	p := c.Spec.Process
+	return consoleIO(p)
+}
+
+func consoleIO(p *specs.Process) runtime.IO {
+	if p == nil || !p.Terminal {
+		return runtime.IO{}
+	}
+	o := runtime.IO{Terminal: true}
+	if p.ConsoleSize != nil {
+		o.Width, o.Height = uint16(p.ConsoleSize.Width), uint16(p.ConsoleSize.Height)
+	}
+	return o
+}
+
+// runPlan runs a plan with our standard streams.
+func runPlan(plan step.Plan, journal *step.Journal) (*step.Process, error) {
+	stdio, err := duplicates()
+	if err != nil {
+		return nil, err
+	}
+	goruntime.LockOSThread()
+	defer goruntime.UnlockOSThread()
+	runner := step.Runner{Journal: journal, Slots: stdio}
+	return runner.Run(plan)
+}
+
+// console hands the terminal's master to whoever is to have it.
+func console(p *step.Process, socket string, keep bool) (*os.File, error) {
+	fd, ok := p.Slots[terminal.Copy]
+	if !ok {
+		return nil, nil
+	}
+	master := os.NewFile(fd, "/dev/ptmx")
+	if keep && socket == "" {
+		return master, nil
+	}
+	defer master.Close()
+	return nil, sendConsole(socket, master)
+}
+
+// writePidFile: whoever waits for the file must never find half of it.
+func writePidFile(path string, pid int) error {
+	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
+	if err := os.WriteFile(tmp, []byte(strconv.Itoa(pid)), 0o666); err != nil {
+		return fmt.Errorf("write the pid file: %w", err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return errors.Join(fmt.Errorf("write the pid file: %w", err), os.Remove(tmp))
+	}
+	return nil
+}
+
+func (c *Container) journal() string { return filepath.Join(c.dir, "journal") }
+
+// duplicates gives the container's standard streams, which are ours, numbers
+// that dup3 can copy from.
+func duplicates() (map[kernel.Slot]int, error) {
+	slots := make(map[kernel.Slot]int, 3)
+	for i, s := range []kernel.Slot{process.Stdin, process.Stdout, process.Stderr} {
+		fd, err := unix.FcntlInt(uintptr(i), unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			return nil, fmt.Errorf("descriptor %d: %w", i, err)
+		}
+		slots[s] = fd
+	}
+	return slots, nil
+}
+
+// explainFailure puts a missing program, of all failures the one that users
+// make, into the words that engines look for.
+func explainFailure(err error, p *specs.Process) error {
+	var broken *step.Error
+	if !errors.As(err, &broken) || p == nil || len(p.Args) == 0 || (broken.Step.Name != "process.find" && broken.Step.Name != "process.exec") {
+		return err
+	}
+	switch name := p.Args[0]; {
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("exec: %q: permission denied", name)
+	case !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.ENOTDIR):
+		return err
+	case filepath.Base(name) == name:
+		return fmt.Errorf("exec: %q: executable file not found in $PATH", name)
+	default:
+		return fmt.Errorf("exec: %q: stat %s: no such file or directory", name, name)
+	}
+}
