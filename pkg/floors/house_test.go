@@ -54,7 +54,6 @@ const house = `
 // debts are imports that break the table and are known: importer, imported,
 // why it is so. A debt that has been paid must be struck out.
 const debts = `
-pkg/rootfs  pkg/overlay   the slot in which overlay.mount leaves the new root
 `
 
 // light are the programs that are started for every container. Their size and

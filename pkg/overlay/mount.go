@@ -18,9 +18,6 @@ type Layers struct {
 	Work  string   `json:"work,omitempty"`  // workdir, on upperdir's file system
 }
 
-// Root is the slot of the new root's mount.
-const Root kernel.Slot = "root"
-
 // Mount joins the layers and attaches them at target, a directory of the host
 // that only this mount namespace will see covered. The mount's root is open in
 // slot Root afterwards.
@@ -30,7 +27,7 @@ func Mount(l Layers, target string) step.Step {
 	if len(l.data()) >= pageSize {
 		calls = l.mountByLayer(target)
 	}
-	calls = append(calls, kernel.Openat(kernel.AtFDCWD, target, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(Root))
+	calls = append(calls, kernel.Openat(kernel.AtFDCWD, target, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(step.Root))
 	return step.Step{
 		Name: "overlay.mount", Topic: book.CopyOnWrite, Side: step.Inside,
 		Why:   "the image's layers stay read-only and shared; everything the container writes goes to its own upper directory",

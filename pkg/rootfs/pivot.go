@@ -5,7 +5,6 @@ import (
 
 	"minictr/pkg/book"
 	"minictr/pkg/kernel"
-	"minictr/pkg/overlay"
 	"minictr/pkg/step"
 )
 
@@ -32,7 +31,7 @@ func Bind(dir string) step.Step {
 		Calls: []kernel.Call{
 			kernel.OpenTree(kernel.AtFDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE).Into(tree),
 			kernel.MoveMount(kernel.FD(tree), "", kernel.AtFDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH).As("mount --rbind " + dir + " " + dir),
-			kernel.Openat(kernel.AtFDCWD, dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(overlay.Root),
+			kernel.Openat(kernel.AtFDCWD, dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(step.Root),
 		},
 		Rule: "the mount exists in the container's mount namespace only and goes with it",
 		Risk: "without a root of its own the container would run on the host's",
@@ -47,7 +46,7 @@ func Pivot(propagation kernel.MountFlags) step.Step {
 		Name: "rootfs.pivot", Topic: book.Namespaces, Side: step.Inside,
 		Why: "exchange the root directory for the container's and let go of the host's: from here on no path leads to a host file",
 		Calls: []kernel.Call{
-			kernel.Fchdir(kernel.FD(overlay.Root)),
+			kernel.Fchdir(kernel.FD(step.Root)),
 			kernel.PivotRoot(".", ".").As("pivot_root . ."),
 			// The old root must not pass this unmount on to the host.
 			kernel.Mount("", ".", "", unix.MS_SLAVE|unix.MS_REC, ""),
@@ -66,7 +65,7 @@ func Chroot() step.Step {
 		Name: "rootfs.chroot", Topic: book.Namespaces, Side: step.Inside,
 		Why: "an initramfs cannot be pivoted away from; move the new root over it",
 		Calls: []kernel.Call{
-			kernel.Fchdir(kernel.FD(overlay.Root)),
+			kernel.Fchdir(kernel.FD(step.Root)),
 			kernel.Mount(".", "/", "", unix.MS_MOVE, "").As("mount --move . /"),
 			kernel.Chroot(".").As("chroot ."),
 			kernel.Chdir("/"),

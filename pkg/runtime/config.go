@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"minictr/pkg/network"
 	"minictr/pkg/overlay"
+	"minictr/pkg/seccomp"
 )
 
 // Config is everything a container's plan is made from. On disk it is the OCI
@@ -33,6 +35,8 @@ type Config struct {
 	PreserveFDs  int  `json:"preserveFDs,omitempty"`  // so many descriptors from 3 on stay open for the program
 	NoPivot      bool `json:"noPivot,omitempty"`      // the host's root is an initramfs: move and chroot
 	NoNewKeyring bool `json:"noNewKeyring,omitempty"` // keep the caller's session keyring
+
+	seccomp json.RawMessage // linux.seccomp of a loaded config.json; the Spec has none then
 }
 
 // Save writes both files into the bundle.
@@ -58,13 +62,51 @@ func saveJSON(path string, v any) error {
 // Load reads a bundle. A bundle without plan.json is a plain OCI bundle.
 func Load(bundle string) (*Config, error) {
 	c := &Config{Bundle: bundle, Spec: new(specs.Spec)}
-	if err := loadJSON(filepath.Join(bundle, "config.json"), c.Spec); err != nil {
+	err := loadJSON(filepath.Join(bundle, "plan.json"), c)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, loadJSON(filepath.Join(bundle, "config.json"), c.Spec)
+	}
+	if err != nil {
 		return nil, err
 	}
-	if err := loadJSON(filepath.Join(bundle, "plan.json"), c); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	return c, c.loadSpec()
+}
+
+// loadSpec reads config.json but leaves the seccomp profile, its largest part
+// by far, as the text that its compiled form is kept under.
+func (c *Config) loadSpec() error {
+	var file struct {
+		specs.Spec
+		Linux *struct {
+			specs.Linux
+			Seccomp json.RawMessage `json:"seccomp"`
+		} `json:"linux"`
 	}
-	return c, nil
+	if err := loadJSON(filepath.Join(c.Bundle, "config.json"), &file); err != nil {
+		return err
+	}
+	*c.Spec = file.Spec
+	if file.Linux != nil {
+		c.Spec.Linux, c.seccomp = &file.Linux.Linux, file.Linux.Seccomp
+	}
+	return nil
+}
+
+// filter is the compiled seccomp profile, an empty one if there is none.
+func (c *Config) filter() (seccomp.Filter, error) {
+	switch {
+	case c.Spec.Linux.Seccomp != nil:
+		return seccomp.Compile(c.Spec.Linux.Seccomp, goruntime.GOARCH)
+	case len(c.seccomp) == 0:
+		return seccomp.Filter{}, nil
+	case c.RunDir == "":
+		profile := new(specs.LinuxSeccomp)
+		if err := json.Unmarshal(c.seccomp, profile); err != nil {
+			return seccomp.Filter{}, fmt.Errorf("read the seccomp profile: %w", err)
+		}
+		return seccomp.Compile(profile, goruntime.GOARCH)
+	}
+	return seccomp.Cached(filepath.Join(c.RunDir, "seccomp"), c.seccomp, goruntime.GOARCH)
 }
 
 func loadJSON(path string, v any) error {

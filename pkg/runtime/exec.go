@@ -33,6 +33,7 @@ func ExecPlan(c *Config, pid int, p *specs.Process, io IO) (step.Plan, error) {
 		b.add(terminal.Release())
 	}
 	b.add(process.Hide())
+	b.label(p)
 	b.addIfAny(cgroup.Enter(b.cg, false))
 	b.add(namespace.Enter(pid, b.ns))
 	if io.Terminal {

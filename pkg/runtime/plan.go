@@ -187,6 +187,7 @@ func (b *builder) hostBeside() {
 // identity: who the process is while it works on its own making.
 func (b *builder) identity() {
 	b.add(process.Hide())
+	b.label(b.spec.Process)
 	// While we are still the host's root: another user may not enter it.
 	b.addIfAny(cgroup.Enter(b.cg, b.ns.Has(unix.CLONE_NEWCGROUP)))
 	if b.ns.Has(unix.CLONE_NEWUSER) {

@@ -30,6 +30,10 @@ type Step struct {
 	Risk string
 }
 
+// Root is the slot in which the step that mounts the container's root leaves
+// its directory, for the one that makes it "/".
+const Root kernel.Slot = "root"
+
 // Do makes one call during an undo.
 type Do func(kernel.Call) error
 
