@@ -61,7 +61,7 @@ func Connect(runDir, id string, opt Options) (*Endpoint, error) {
 }
 
 func (n Network) connect(id string, opt Options) (*Endpoint, error) {
-	if err := n.chooseSubnet(); err != nil {
+	if err := n.claimSubnet(); err != nil {
 		return nil, err
 	}
 	if opt.MTU != 0 {
@@ -78,8 +78,61 @@ func (n Network) connect(id string, opt Options) (*Endpoint, error) {
 	if ep.IPForward, err = ipForward(); err != nil {
 		return ep, err
 	}
-	ep.Blocking, err = n.blocking()
+	if ep.Blocking, err = n.blocking(); err == nil {
+		ep.Legacy, err = n.legacyBlock()
+	}
 	return ep, err
+}
+
+// Preview is the Endpoint that Connect would return, as far as can be known
+// without claiming anything: for showing a plan. It changes nothing at all. A
+// host port that Connect would pick is 0.
+func Preview(runDir, id string, opt Options) (*Endpoint, error) {
+	n := bridgeNetwork(runDir)
+	if _, err := n.chooseSubnet(); err != nil {
+		return nil, err
+	}
+	if opt.MTU != 0 {
+		n.MTU = opt.MTU
+	}
+	ip := n.after(n.lastLease())
+	ep := &Endpoint{Network: n, ID: id, IP: ip, MAC: macOf(ip), HostLink: linkName(id, ip), Ports: opt.Ports}
+	var err error
+	if ep.IPForward, err = ipForward(); err != nil {
+		return nil, err
+	}
+	if ep.Blocking, err = droppingChains(n.Table); err == nil {
+		ep.Legacy, err = n.legacyBlock()
+	}
+	return ep, err
+}
+
+// Sweep gives back what containers hold that are no more, such as when the
+// machine broke down between Connect and the writing of the container's files.
+// exists is asked once for each.
+func Sweep(runDir string, exists func(id string) bool) error {
+	n := bridgeNetwork(runDir)
+	unlock, err := n.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	known := make(map[string]bool)
+	var errs []error
+	for _, dir := range []string{"leases", "ports"} {
+		dir = filepath.Join(n.State, dir)
+		claims, err := owners(dir)
+		errs = append(errs, err)
+		for name, id := range claims {
+			if _, asked := known[id]; !asked {
+				known[id] = id != "" && exists(id)
+			}
+			if !known[id] {
+				errs = append(errs, os.Remove(filepath.Join(dir, name)))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Disconnect gives back what Connect claimed. It is safe to run twice: what

@@ -293,3 +293,58 @@ func TestTheNetworkStaysUntilItIsIdle(t *testing.T) {
 	remove(0)
 	h.wantClean()
 }
+
+func TestAPreviewClaimsNothingAndIsRight(t *testing.T) {
+	h := newHost(t)
+	h.nft(firewalls["ufw"])
+	ports := must(ParsePort("8080:80"))
+	for range 2 { // on a fresh host, and beside a container
+		preview, err := Preview(h.runDir, "one", Options{Ports: ports})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(filepath.Join(h.runDir, "networks/bridge/leases", preview.IP.String())); err == nil {
+			t.Errorf("%s is leased", preview.IP)
+		}
+		ep := h.connect("one", "8080:80")
+		if !reflect.DeepEqual(preview, ep) {
+			t.Errorf("previewed %+v\nthen had %+v", preview, ep)
+		}
+		if err := Disconnect(h.runDir, ep); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func TestSweepingTakesFromTheDeadOnly(t *testing.T) {
+	h := newHost(t)
+	dead, alive := h.connect("dead", "8080:80"), h.connect("alive", "8081:80")
+	if err := Sweep(h.runDir, func(id string) bool { return id == "alive" }); err != nil {
+		t.Fatal(err)
+	}
+	leases, ports := must(dead.leases()), must(dead.ports())
+	if len(leases) != 1 || leases[alive.IP.String()] != "alive" || len(ports) != 1 || ports["tcp-0.0.0.0-8081"] != "alive" {
+		t.Errorf("left: %v %v", leases, ports)
+	}
+}
+
+func TestTheReportSaysWhoDrops(t *testing.T) {
+	h := newHost(t)
+	if r, err := Forwarding(h.runDir); err != nil || r.Dropping != nil || r.LegacyDrops {
+		t.Errorf("on a fresh host: %+v %v", r, err)
+	}
+	h.nft(firewalls["firewalld"])
+	c := h.start(h.connect("one"))
+	r, err := Forwarding(h.runDir)
+	if err != nil || !r.IPForward || len(r.Dropping) != 1 || r.Dropping[0] != "inet firewalld filter_FORWARD" {
+		t.Errorf("with firewalld: %+v %v", r, err)
+	}
+	c.stop(h)
+}

@@ -47,8 +47,7 @@
 //
 // # What we leave out
 //
-// IPv6; networks made by users; a name server for them; legacy iptables, which
-// is recognised and reported. ip_forward stays on when the last container has
+// IPv6; networks made by users; a name server for them. ip_forward stays on when the last container has
 // gone, as docker leaves it, for by then others may count on it. On kernels
 // before 6.8 the first packet of a container can be lost to a race in the
 // kernel when the machine is busy (see [Plug]).

@@ -33,6 +33,7 @@ type Endpoint struct {
 	// What Connect found on the host, for steps that can be spared.
 	IPForward bool           `json:"ipForward"`          // forwarding is on already
 	Blocking  []ForwardChain `json:"blocking,omitempty"` // foreign chains that would drop our packets
+	Legacy    LegacyBlock    `json:"legacy,omitzero"`    // legacy iptables, if they would
 }
 
 // ContainerLink is the name of the veth pair's end in the container.

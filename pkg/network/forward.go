@@ -25,6 +25,13 @@ type ForwardChain struct {
 	Chain  string `json:"chain"`
 }
 
+// LegacyBlock is the old filter table, where its chain FORWARD drops what it
+// does not know and has no rules of ours yet.
+type LegacyBlock struct {
+	Drops   bool   `json:"drops"`
+	Restore string `json:"restore,omitempty"` // the program that can change it, if there is one
+}
+
 func (c ForwardChain) chain() nft.Chain {
 	return nft.Chain{Table: nft.Table{Family: c.Family, Name: c.Table}, Name: c.Chain}
 }
@@ -37,6 +44,24 @@ func (c ForwardChain) String() string { return fmt.Sprintf("%s %s", c.chain().Ta
 // the last container. What may come in at all is still decided by our own
 // forward chain (see NAT).
 func Forward(ep *Endpoint) step.Step {
+	forward := step.Step{
+		Name:  "network.forward",
+		Topic: book.Networking,
+		Why:   "Another firewall on this host drops packets that it does not know, and a packet needs the consent of all: ours are let pass in its chain too.",
+		Side:  step.Host,
+		Calls: ep.forwardCalls(),
+		Rule:  "the rules are shared: the undo of network.bridge removes them with the last container",
+	}
+	if ep.Legacy.Restore != "" {
+		forward.Program = ep.legacyProgram(ep.Legacy.Restore, ep.legacyRules("-I", 1, 1))
+	}
+	return forward
+}
+
+func (ep *Endpoint) forwardCalls() []kernel.Call {
+	if len(ep.Blocking) == 0 {
+		return nil
+	}
 	s := kernel.FD(filterSocket)
 	calls := []kernel.Call{kernel.NetlinkSocket(kernel.NetlinkNetfilter).Into(filterSocket)}
 	for _, c := range ep.Blocking {
@@ -47,27 +72,30 @@ func Forward(ep *Endpoint) step.Step {
 		insert[1] = insert[1].Allowing(unix.ENOENT) // gone since: it drops nothing any more
 		calls = append(calls, insert...)
 	}
-	return step.Step{
-		Name:  "network.forward",
-		Topic: book.Networking,
-		Why:   "Another firewall on this host drops packets that it does not know, and a packet needs the consent of all: ours are let pass in its chain too.",
-		Side:  step.Host,
-		Calls: append(calls, kernel.Close(s)),
-		Rule:  "the rules are shared: the undo of network.bridge removes them with the last container",
-	}
+	return append(calls, kernel.Close(s))
 }
+
+// blocked reports whether Forward has something to do.
+func (ep *Endpoint) blocked() bool { return len(ep.Blocking) > 0 || ep.Legacy.Restore != "" }
 
 // Notice is what a user should be told about the endpoint's effect on other
 // firewalls, or "".
 func (ep *Endpoint) Notice() string {
-	if len(ep.Blocking) == 0 {
+	var names []string
+	for _, c := range ep.Blocking {
+		names = append(names, "nftables chain "+c.String())
+	}
+	switch {
+	case ep.Legacy.Drops && ep.Legacy.Restore == "":
+		return fmt.Sprintf("this host's legacy iptables drop forwarded packets and iptables-legacy-restore is not there to change that: %s reaches nobody outside of this host; "+
+			"try: iptables -I FORWARD -i %[1]s -j ACCEPT; iptables -I FORWARD -o %[1]s -j ACCEPT", ep.Bridge)
+	case ep.Legacy.Restore != "":
+		names = append(names, "legacy iptables chain FORWARD")
+	}
+	if len(names) == 0 {
 		return ""
 	}
-	names := make([]string, len(ep.Blocking))
-	for i, c := range ep.Blocking {
-		names[i] = c.String()
-	}
-	return fmt.Sprintf("this host's firewall drops forwarded packets (nftables chain %s): letting those of %s pass while containers run",
+	return fmt.Sprintf("this host's firewall drops forwarded packets (%s): letting those of %s pass while containers run",
 		strings.Join(names, ", "), ep.Bridge)
 }
 
@@ -98,6 +126,15 @@ func (n *Network) blocking() ([]ForwardChain, error) {
 		return nil, fmt.Errorf("note the firewall's chains: %w", err)
 	}
 	return found, nil
+}
+
+// legacyBlock is blocking for the old table.
+func (n *Network) legacyBlock() (LegacyBlock, error) {
+	f, err := n.readLegacy()
+	if err != nil || !f.drops || f.in > 0 && f.from > 0 {
+		return LegacyBlock{}, err
+	}
+	return LegacyBlock{Drops: true, Restore: legacyRestore()}, nil
 }
 
 // droppingChains lists the base chains of the forward hook, other than those of

@@ -118,6 +118,64 @@ func TestIptablesStillReadsItsChain(t *testing.T) {
 	}
 }
 
+func TestContainersGetThroughLegacyIptables(t *testing.T) {
+	if _, err := exec.LookPath("iptables-legacy"); err != nil {
+		t.Skip("needs iptables-legacy: ", err)
+	}
+	h := newHost(t)
+	h.command("iptables-legacy", "-P", "FORWARD", "DROP")
+	h.command("iptables-legacy", "-A", "FORWARD", "-i", "docker0", "-m", "comment", "--comment", "theirs", "-j", "ACCEPT")
+	before := h.command("iptables-legacy-save")
+	n := h.newNode("uplink", "198.51.100.1/24", "198.51.100.2/24")
+	n.do(func() {
+		if err := answer(":99"); err != nil {
+			t.Error(err)
+		}
+	})
+	first, second := h.connect("web", "8080:80"), h.connect("at once")
+	if !strings.Contains(first.Notice(), "legacy iptables") {
+		t.Errorf("notice: %q", first.Notice())
+	}
+	c, d := h.start(first), h.start(second)
+	h.inside(c, func() { wantSeen(t, "tcp4", "198.51.100.2:99", "198.51.100.1") })
+	n.do(func() { wantSeen(t, "tcp4", "198.51.100.1:8080", "198.51.100.2") })
+	third := h.connect("third")
+	if third.blocked() {
+		t.Error("rules would be put in again")
+	}
+	if err := Disconnect(h.runDir, third); err != nil {
+		t.Error(err)
+	}
+	c.stop(h)
+	h.inside(d, func() { wantSeen(t, "tcp4", "198.51.100.2:99", "198.51.100.1") })
+	d.stop(h)
+	h.wantClean()
+	if after := h.command("iptables-legacy-save"); rulesOf(after) != rulesOf(before) {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
+// rulesOf leaves out the times and counters of iptables-save.
+func rulesOf(save string) string {
+	var rules []string
+	for line := range strings.Lines(save) {
+		if !strings.HasPrefix(line, "#") {
+			rule, _, _ := strings.Cut(line, " [")
+			rules = append(rules, strings.TrimSpace(rule))
+		}
+	}
+	return strings.Join(rules, "\n")
+}
+
+func FuzzParseLegacy(f *testing.F) {
+	f.Add(make([]byte, iptInfoLen), make([]byte, 4*iptEntryLen))
+	f.Fuzz(func(t *testing.T, info, entries []byte) {
+		if got := parseLegacy(info, entries, "minictr"); got.in+got.from > len(entries)/iptEntryLen {
+			t.Errorf("%+v in %d bytes", got, len(entries))
+		}
+	})
+}
+
 func (h *host) nft(script string) {
 	h.Helper()
 	cmd := exec.Command("nft", "-f", "-")

@@ -24,12 +24,7 @@ func (n *Network) lastPath() string { return filepath.Join(n.State, "last") }
 
 // lease claims the next free address for id. The caller holds the lock.
 func (n *Network) lease(id string) (netip.Addr, error) {
-	last := n.Gateway
-	if b, err := os.ReadFile(n.lastPath()); err == nil {
-		if ip, err := netip.ParseAddr(strings.TrimSpace(string(b))); err == nil && n.Subnet.Contains(ip) {
-			last = ip
-		}
-	}
+	last := n.lastLease()
 	for ip := n.after(last); ; ip = n.after(ip) {
 		err := claim(n.leasePath(ip), id)
 		switch {
@@ -44,6 +39,16 @@ func (n *Network) lease(id string) (netip.Addr, error) {
 			return netip.Addr{}, fmt.Errorf("no free address left in the network %s", n.Subnet)
 		}
 	}
+}
+
+// lastLease is the newest lease, or what stands for none.
+func (n *Network) lastLease() netip.Addr {
+	if b, err := os.ReadFile(n.lastPath()); err == nil {
+		if ip, err := netip.ParseAddr(strings.TrimSpace(string(b))); err == nil && n.Subnet.Contains(ip) {
+			return ip
+		}
+	}
+	return n.Gateway
 }
 
 // after is the next address that a container can have: not the gateway's, and

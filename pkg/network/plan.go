@@ -5,7 +5,7 @@ import "minictr/pkg/step"
 // Prepare returns the steps that come before the clone.
 func Prepare(ep *Endpoint) []step.Step {
 	steps := []step.Step{Bridge(ep), NAT(ep)}
-	if len(ep.Blocking) > 0 {
+	if ep.blocked() {
 		steps = append(steps, Forward(ep))
 	}
 	if len(ep.Ports) > 0 {

@@ -70,9 +70,9 @@ func (m PortMapping) expand(count int) []PortMapping {
 	all := make([]PortMapping, count)
 	for i := range all {
 		all[i] = m
-		m.ContainerPort++
+		all[i].ContainerPort += uint16(i)
 		if m.HostPort != 0 {
-			m.HostPort++
+			all[i].HostPort += uint16(i)
 		}
 	}
 	return all

@@ -221,7 +221,7 @@ func TestUDPClientsFollowThePort(t *testing.T) {
 	}
 	for _, id := range []string{"first", "second"} {
 		c := h.start(h.connect(id, "5353:80/udp"))
-		if !answered() && !answered() {
+		if first := answered(); !first && !answered() { // the first may only learn of an earlier refusal
 			t.Errorf("the client does not reach the %s container", id)
 		}
 		c.stop(h)

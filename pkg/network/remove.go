@@ -63,5 +63,5 @@ func (n *Network) removeIfUnused(do step.Do) error {
 	calls := b.Calls(kernel.FD(filterSocket))
 	calls[1] = calls[1].Allowing(unix.ENOENT)
 	err = doOn(do, kernel.NetlinkNetfilter, filterSocket, calls)
-	return errors.Join(err, deleteLink(n.Bridge, do), n.unforward(do))
+	return errors.Join(err, deleteLink(n.Bridge, do), n.unforward(do), n.unlegacy())
 }

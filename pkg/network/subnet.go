@@ -15,42 +15,49 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// claimSubnet chooses the network's subnet and remembers it. The caller holds
+// the lock.
+func (n *Network) claimSubnet() error {
+	isNew, err := n.chooseSubnet()
+	if err != nil || !isNew {
+		return err
+	}
+	if err := os.WriteFile(n.subnetPath(), []byte(n.Subnet.String()+"\n"), 0o644); err != nil {
+		return fmt.Errorf("note the network's subnet: %w", err)
+	}
+	return nil
+}
+
+func (n *Network) subnetPath() string { return filepath.Join(n.State, "subnet") }
+
 // chooseSubnet decides which addresses the network has: those it had before, or
 // the first of the candidates that the host has no other route to. The choice
-// stands as long as there are leases, or the bridge. The caller holds the lock.
-func (n *Network) chooseSubnet() error {
-	path := filepath.Join(n.State, "subnet")
-	b, err := os.ReadFile(path)
+// stands as long as there are leases, or the bridge.
+func (n *Network) chooseSubnet() (isNew bool, err error) {
+	b, err := os.ReadFile(n.subnetPath())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read the network's subnet: %w", err)
+		return false, fmt.Errorf("read the network's subnet: %w", err)
 	}
 	before, _ := netip.ParsePrefix(strings.TrimSpace(string(b)))
 	if before.IsValid() {
 		if n.setSubnet(before); n.index() != 0 {
-			return nil
+			return false, nil
 		}
 		if owners, err := n.leases(); err != nil || len(owners) > 0 {
-			return err
+			return false, err
 		}
 	}
 	taken, err := routes(n.index())
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, p := range append([]netip.Prefix{before}, n.candidates()...) {
-		if !p.IsValid() || overlaps(p, taken) {
-			continue
+		if p.IsValid() && !overlaps(p, taken) {
+			n.setSubnet(p)
+			return p != before, nil
 		}
-		n.setSubnet(p)
-		if p == before {
-			return nil
-		}
-		if err := os.WriteFile(path, []byte(p.String()+"\n"), 0o644); err != nil {
-			return fmt.Errorf("note the network's subnet: %w", err)
-		}
-		return nil
 	}
-	return fmt.Errorf("no free subnet for the network %s: the host has routes to all private ones", n.Name)
+	return false, fmt.Errorf("no free subnet for the network %s: the host has routes to all private ones", n.Name)
 }
 
 func (n *Network) setSubnet(p netip.Prefix) {
