@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -17,8 +18,10 @@ import (
 
 // Docker's exit codes: of the engine itself, and of its client.
 const (
-	codeEngine = 125 // the container was not made; also wrong flags
-	codeClient = 1   // any other command that failed
+	codeEngine   = 125 // the container was not made; also wrong flags
+	codeRefused  = 126 // the program is there and may not be run
+	codeNotFound = 127 // there is no such program
+	codeClient   = 1   // any other command that failed
 )
 
 // exitError ends the program with a code. Without err nothing is printed: what
@@ -91,7 +94,10 @@ func oneLine(err error) string {
 func hint(cmd *cobra.Command, err error) string {
 	var failed *wire.Failure
 	var broken *step.Error
+	var own *hinted
 	switch {
+	case errors.As(err, &own):
+		return own.hint
 	case errors.As(err, &failed):
 		return failed.Hint
 	case errors.As(err, &broken):
@@ -116,6 +122,45 @@ func imageHint(err error) string {
 	return ""
 }
 
+// startError says why a container did not start, with docker's exit code.
+func startError(c *engine.Container, err error) error {
+	return execError(c.Args[0], err)
+}
+
+// execError is about a program that was to be started. That there is no such
+// program happens to everybody, so it is said in words and not as a call.
+func execError(program string, err error) error {
+	if err == nil {
+		return nil
+	}
+	code, errno := codeEngine, syscall.Errno(0)
+	var failed *wire.Failure
+	var broken *step.Error
+	switch {
+	case errors.As(err, &failed):
+		code, errno = failed.Code, syscall.Errno(failed.Errno)
+	case errors.As(err, &broken):
+		code, errno = execCode(broken), broken.Errno()
+	default:
+		return err
+	}
+	switch code {
+	case codeRefused:
+		err = &hinted{fmt.Errorf("cannot run %q in the container: %w", program, errno), kernel.Hint("execve", errno)}
+	case codeNotFound:
+		err = &hinted{fmt.Errorf("there is no %q in the container", program), kernel.Hint("execve", errno)}
+	}
+	return &exitError{code, err}
+}
+
+// hinted is an error that brings its way out along.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h *hinted) Unwrap() error { return h.error }
+
 // execCode is docker's exit code for a program that could not be started.
 func execCode(broken *step.Error) int {
 	var call *kernel.CallError
@@ -124,9 +169,9 @@ func execCode(broken *step.Error) int {
 	}
 	switch call.Errno {
 	case unix.ENOENT, unix.ENOTDIR:
-		return 127
+		return codeNotFound
 	case unix.EACCES, unix.EPERM, unix.ENOEXEC, unix.EISDIR, unix.ELIBBAD:
-		return 126
+		return codeRefused
 	}
 	return codeEngine
 }

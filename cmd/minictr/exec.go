@@ -65,7 +65,7 @@ func (a *app) exec(cmd *cobra.Command, args []string, f *execFlags) error {
 	}
 	if f.detach {
 		_, err := e.Exec(c, f.ExecOptions)
-		return startError(err)
+		return execError(f.Args[0], err)
 	}
 	if f.interactive {
 		f.Stdin = os.Stdin
@@ -82,7 +82,7 @@ func (a *app) exec(cmd *cobra.Command, args []string, f *execFlags) error {
 func (a *app) execPlain(e *engine.Engine, c *engine.Container, f *execFlags) error {
 	x, err := e.Exec(c, f.ExecOptions)
 	if err != nil {
-		return startError(err)
+		return execError(f.Args[0], err)
 	}
 	stop := forwardSignals(func(sig os.Signal) { _ = x.Signal(sig) })
 	defer stop()
@@ -103,7 +103,7 @@ func (a *app) execTerminal(e *engine.Engine, c *engine.Container, f *execFlags, 
 	f.Size, _ = terminal.SizeOf(os.Stdout)
 	x, err := e.Exec(c, f.ExecOptions)
 	if err != nil {
-		return startError(err)
+		return execError(f.Args[0], err)
 	}
 	stop := forwardSignals(func(sig os.Signal) { _ = x.Signal(sig) })
 	defer stop()

@@ -14,7 +14,6 @@ import (
 	"minictr/pkg/engine"
 	"minictr/pkg/explain"
 	"minictr/pkg/shim/client"
-	"minictr/pkg/shim/wire"
 	"minictr/pkg/step"
 	"minictr/pkg/terminal"
 )
@@ -79,7 +78,7 @@ func addExplain(fs *pflag.FlagSet, explain *string, without *[]string) {
 // withCode gives an error an exit code of its own, unless it has one.
 func withCode(code int, err error) error {
 	var end *exitError
-	if err == nil || errors.As(err, &end) && end.code != codeClient {
+	if err == nil || errors.As(err, &end) {
 		return err
 	}
 	return &exitError{code, err}
@@ -102,7 +101,7 @@ func (a *app) runContainer(cmd *cobra.Command, args []string, f *runFlags) error
 	session, err := e.Start(ctx, c, engine.StartOptions{Streams: streams, Observe: observe, Without: f.without})
 	if err != nil {
 		f.removeCidFile()
-		return startError(errors.Join(err, a.forget(e, c)))
+		return startError(c, errors.Join(err, e.Forget(context.WithoutCancel(ctx), c)))
 	}
 	if f.detach {
 		session.Close()
@@ -135,16 +134,6 @@ func (a *app) create(ctx context.Context, cmd *cobra.Command, args []string, f *
 		return nil, nil, err
 	}
 	return e, c, nil
-}
-
-// forget removes a container that did not start. One with --rm has been
-// removed by its shim.
-func (a *app) forget(e *engine.Engine, c *engine.Container) error {
-	err := e.Remove(context.Background(), c, engine.RemoveOptions{Volumes: true})
-	if notFound(err) {
-		return nil
-	}
-	return err
 }
 
 // streams are the ends of the user's that the container is connected to.
@@ -220,17 +209,4 @@ func (a *app) observer(format string) (func(step.Event), error) {
 		return explain.Text(a.err, style), nil
 	}
 	return nil, &usageError{fmt.Errorf("invalid --explain %q: want text or json", format)}
-}
-
-// startError gives a failed start the exit code that docker gives it.
-func startError(err error) error {
-	var failed *wire.Failure
-	if errors.As(err, &failed) {
-		return &exitError{failed.Code, err}
-	}
-	var broken *step.Error
-	if errors.As(err, &broken) {
-		return &exitError{execCode(broken), err}
-	}
-	return err
 }

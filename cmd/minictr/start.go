@@ -80,7 +80,7 @@ func (a *app) startAttached(ctx context.Context, args []string, f startFlags) er
 	}
 	session, err := e.Start(ctx, c, engine.StartOptions{Streams: streams, Observe: observe, Without: f.without})
 	if err != nil {
-		return startError(err)
+		return startError(c, err)
 	}
 	return a.follow(ctx, session)
 }

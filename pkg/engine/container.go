@@ -40,6 +40,8 @@ type Container struct {
 	Record
 	Name  string
 	State record.State
+
+	made []string // volumes that Create made for it
 }
 
 // ShortID is the form people see: 12 hex digits.

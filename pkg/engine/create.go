@@ -88,7 +88,14 @@ func (e *Engine) register(r *Record) (*Container, error) {
 	if err != nil {
 		return nil, errors.Join(err, reservation.Abandon(), volumes.discard())
 	}
-	return &Container{Record: *r, Name: name, State: record.State{Status: record.Created}}, nil
+	return &Container{Record: *r, Name: name, State: record.State{Status: record.Created}, made: volumes.made}, nil
+}
+
+// Forget takes back a Create whose container never ran: the container, and the
+// volumes that were made for it. What others use by now stays.
+func (e *Engine) Forget(ctx context.Context, c *Container) error {
+	err := e.Remove(ctx, c, RemoveOptions{Force: true})
+	return errors.Join(err, (&heldVolumes{engine: e, made: c.made}).discard())
 }
 
 // reserve takes the wanted name, or one that is free.

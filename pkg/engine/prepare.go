@@ -25,13 +25,13 @@ import (
 // prepare makes a container's bundle: the OCI configuration, the plan's, and
 // the files that are bound into the container. It is made anew at every start,
 // since the address, and what the container has written to its /etc/passwd,
-// may be others. connect is false for a plan that is only to be read.
-func (e *Engine) prepare(c *Container, connect bool) (*runtime.Config, error) {
+// may be others. The address and ports in it are claimed.
+func (e *Engine) prepare(c *Container) (*runtime.Config, error) {
 	net, err := e.joinNetwork(c)
 	if err != nil {
 		return nil, err
 	}
-	if net.own && connect {
+	if net.own {
 		if err := net.connect(e, c); err != nil {
 			return nil, err
 		}

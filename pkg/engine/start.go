@@ -43,7 +43,7 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*clie
 	if err := e.giveBack(c); err != nil {
 		return nil, err
 	}
-	plan, err := e.prepare(c, true)
+	plan, err := e.prepare(c)
 	if err != nil {
 		return nil, err
 	}
@@ -65,16 +65,6 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*clie
 		return nil, err
 	}
 	return session, nil
-}
-
-// Plan is what Start would do, as data. Nothing of it is done: where the start
-// would get an address, the plan has a made-up one.
-func (e *Engine) Plan(c *Container) (step.Plan, error) {
-	config, err := e.prepare(c, false)
-	if err != nil {
-		return nil, err
-	}
-	return runtime.Plan(config, runtime.IO{Terminal: c.Config.TTY})
 }
 
 func (e *Engine) shimConfig(c *Container) shim.Config {
