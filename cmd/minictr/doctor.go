@@ -28,7 +28,10 @@ missing.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
 			defer cancel()
-			dirs := record.FromEnv()
+			dirs, err := record.FromEnv()
+			if err != nil {
+				return err
+			}
 			report := doctor.Run(ctx, doctor.Options{Root: dirs.Root, Run: dirs.Run})
 			print := report.JSON
 			if !json {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/spf13/cobra"
 
 	"minictr/pkg/explain"
@@ -50,17 +48,18 @@ func (s *styleFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&s.shell, "shell", false, "show the shell commands that do the same")
 }
 
-// plan makes a container for no longer than it takes to plan its start.
-func (a *app) plan(cmd *cobra.Command, args []string, f *planFlags) (err error) {
-	e, c, err := a.create(cmd.Context(), cmd, args, &f.containerFlags)
+// plan asks for a plan and prints it.
+func (a *app) plan(cmd *cobra.Command, args []string, f *planFlags) error {
+	if err := f.finish(cmd.Flags(), args); err != nil {
+		return err
+	}
+	e, err := a.engine(cmd.Context())
 	if err != nil {
 		return err
 	}
-	defer func() {
-		f.removeCidFile()
-		err = errors.Join(err, a.forget(e, c))
-	}()
-	plan, err := e.Plan(c, f.without)
+	options, done := a.imageOptions(&f.containerFlags)
+	plan, err := e.Plan(cmd.Context(), f.Config, f.without, options)
+	done()
 	if err != nil {
 		return err
 	}

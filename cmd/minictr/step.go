@@ -130,7 +130,7 @@ func (t *conversation) observe(e step.Event) {
 func (t *conversation) ending(err, forgotten error) error {
 	switch {
 	case t.quit == nil:
-		return startError(errors.Join(err, forgotten))
+		return startError(t.container, errors.Join(err, forgotten))
 	case forgotten != nil:
 		return forgotten
 	}

@@ -13,7 +13,7 @@ import (
 // paths differ there.
 const (
 	literalHead, literalTail = 40, 24
-	listRoom                 = 160
+	listRoom                 = 240
 )
 
 // clean makes s fit for a terminal: control characters, which could move the

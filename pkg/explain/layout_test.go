@@ -11,8 +11,8 @@ func TestLongArgumentsAreShortenedVisibly(t *testing.T) {
 		{`mkdirat(AT_FDCWD, "/short", 0755)`, `mkdirat(AT_FDCWD, "/short", 0755)`},
 		{`chdir("` + long + `")`, `chdir("` + long[:39] + "…" + long[77:] + `")`},
 		{`chdir("` + strings.Repeat(`\33`, 100) + `")`, `chdir("` + strings.Repeat(`\33`, 39) + "…" + strings.Repeat(`\33`, 23) + `")`},
-		{"f([" + strings.Repeat("1, ", 100) + "1], 2)", "f([" + strings.Repeat("1, ", 53) + "1…], 2)"},
-		{"f({a=1, b=[" + strings.Repeat("1, ", 100) + "1], c=2}, 2)", "f({a=1, b=[" + strings.Repeat("1, ", 51) + "…}, 2)"},
+		{"f([" + strings.Repeat("1, ", 100) + "1], 2)", "f([" + strings.Repeat("1, ", 80) + "…], 2)"},
+		{"f({a=1, b=[" + strings.Repeat("1, ", 100) + "1], c=2}, 2)", "f({a=1, b=[" + strings.Repeat("1, ", 77) + "1…}, 2)"},
 		{`f("unterminated`, `f("unterminated`},
 	} {
 		if got := shorten(tc.in); got != tc.want {

@@ -10,7 +10,8 @@ import (
 )
 
 // ErrQuit is what a Prompter returns when the user does not want to go on. The
-// runner ends the plan with it and undoes what was done.
+// runner ends the plan with it and undoes what was done. It is io.EOF as well
+// when the commands ended instead of saying so.
 var ErrQuit = errors.New("stopped before this step, as you wished")
 
 // Prompter is the conversation of `minictr step`. Its Pause method is called
@@ -56,7 +57,7 @@ func (p *Prompter) Pause(at step.Pause) error {
 		line, err := p.ask(at)
 		if err != nil {
 			p.say("end of input: quitting, and undoing what was done")
-			return ErrQuit
+			return fmt.Errorf("%w: %w", ErrQuit, io.EOF)
 		}
 		over, err := p.obey(at, line)
 		if over || err != nil {

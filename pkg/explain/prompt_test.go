@@ -67,19 +67,20 @@ func TestCommandsThatGoOnOrQuit(t *testing.T) {
 		prompts  int
 		at       int
 		err      error
+		eof      bool
 	}{
-		{"n\nnext\n\nn\nn\n", 5, 5, nil},
-		{"c\n", 1, 5, nil},
-		{"n\ncontinue", 2, 5, nil},
-		{"c cap.drop\nq\n", 2, 3, ErrQuit},
-		{"c process.exec\nn\n", 2, 5, nil},
-		{"c cgroup.create\nc process.exec\nquit\n", 3, 4, ErrQuit},
-		{"n\nn\nq", 3, 2, ErrQuit},
-		{"n\nn\n", 3, 2, ErrQuit}, // end of input
-		{"", 1, 0, ErrQuit},
+		{"n\nnext\n\nn\nn\n", 5, 5, nil, false},
+		{"c\n", 1, 5, nil, false},
+		{"n\ncontinue", 2, 5, nil, false},
+		{"c cap.drop\nq\n", 2, 3, ErrQuit, false},
+		{"c process.exec\nn\n", 2, 5, nil, false},
+		{"c cgroup.create\nc process.exec\nquit\n", 3, 4, ErrQuit, false},
+		{"n\nn\nq", 3, 2, ErrQuit, false},
+		{"n\nn\n", 3, 2, ErrQuit, true},
+		{"", 1, 0, ErrQuit, true},
 	} {
 		out, at, err := script(t, tc.commands, nil)
-		if prompts := strings.Count(out, "run it?"); prompts != tc.prompts || at != tc.at || !errors.Is(err, tc.err) {
+		if prompts := strings.Count(out, "run it?"); prompts != tc.prompts || at != tc.at || !errors.Is(err, tc.err) || errors.Is(err, io.EOF) != tc.eof {
 			t.Errorf("%q: %d prompts, at %d, %v; want %+v", tc.commands, prompts, at, err, tc)
 		}
 	}

@@ -156,7 +156,7 @@ func waits(e step.Event) bool { return e.PID != 0 && e.Name == "read" }
 func duration(nanos int64) string {
 	d := time.Duration(nanos)
 	switch {
-	case d >= 10*time.Millisecond:
+	case d >= time.Millisecond:
 		return fmt.Sprintf("%.1f ms", float64(d)/1e6)
 	case d >= 10*time.Microsecond:
 		return fmt.Sprintf("%d µs", d.Microseconds())
