@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// goal is what minictr is meant to reach: at most factor times a peer's median, or, without a peer, at most limit.
+type goal struct {
+	task, contender string
+	factor          float64
+	peer            string
+	limit           time.Duration
+}
+
+var goals = []goal{
+	{task: "bridge", contender: "minictr", factor: 0.1, peer: "docker"},
+	{task: "bridge", contender: "minictr", factor: 0.1, peer: "podman"},
+	{task: "bridge", contender: coldName, factor: 0.1, peer: "docker"},
+	{task: "bridge", contender: coldName, factor: 0.1, peer: "podman"},
+	{task: "none", contender: "minictr", factor: 1.5, peer: "crun, bundle"},
+	{task: "ps", contender: "minictr", limit: 15 * time.Millisecond},
+}
+
+// shimLimit is what an idle shim may occupy, in KiB of PSS.
+const shimLimit = 4 << 10
+
+func (r *report) printGoals(w io.Writer) {
+	fmt.Fprintf(w, "\ngoals\n")
+	for _, g := range goals {
+		mark, text := g.judge(r)
+		fmt.Fprintf(w, "  %-7s %s\n", mark, text)
+	}
+	for _, s := range r.shims {
+		if s.engine == "minictr" {
+			fmt.Fprintf(w, "  %-7s minictr-shim below %s PSS when idle: %s\n", verdict(s.pss < shimLimit), mebibytes(shimLimit), mebibytes(s.pss))
+			return
+		}
+	}
+	fmt.Fprintf(w, "  %-7s minictr-shim below %s PSS when idle\n", unknown, mebibytes(shimLimit))
+}
+
+const unknown = "unknown"
+
+func verdict(met bool) string {
+	if met {
+		return "met"
+	}
+	return "MISSED"
+}
+
+// judge says whether a goal is met, or that it cannot be known.
+func (g goal) judge(r *report) (mark, text string) {
+	text = fmt.Sprintf("%s: %s at most %s", g.task, g.contender, g.limit)
+	if g.peer != "" {
+		text = fmt.Sprintf("%s: %s at most %g times %s", g.task, g.contender, g.factor, g.peer)
+	}
+	took, ok := r.find(g.task, g.contender)
+	if !ok {
+		return unknown, text + " (it was not measured)"
+	}
+	if g.peer == "" {
+		return verdict(took <= g.limit), fmt.Sprintf("%s: %s", text, milliseconds(took))
+	}
+	peer, ok := r.find(g.task, g.peer)
+	if !ok {
+		return unknown, text + " (that was not measured)"
+	}
+	factor := float64(took) / float64(peer)
+	return verdict(factor <= g.factor), fmt.Sprintf("%s: %.3f (%s, %s)", text, factor, milliseconds(took), milliseconds(peer))
+}
