@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -97,12 +98,14 @@ const (
 )
 
 func commands(a *app) []*cobra.Command {
-	return append(
+	return slices.Concat(
 		grouped(groupContainers, newRun(a), newCreate(a), newStart(a), newStop(a), newKill(a), newWait(a), newRm(a),
 			newPs(a), newExec(a), newLogs(a), newInspect(a), newPort(a), newRename(a)),
-		append(grouped(groupImages, newPull(a), newImages(a), newRmi(a), newTag(a), newImport(a), newLoad(a)),
-			append(grouped(groupManage, containerCommands(a), imageCommands(a), volumeCommands(a), systemCommands(a)),
-				newVersion(a), newInfo(a))...)...)
+		grouped(groupImages, newPull(a), newImages(a), newRmi(a), newTag(a), newImport(a), newLoad(a)),
+		grouped(groupLook, newPlan(a), newStep(a), newDoctor(a)),
+		grouped(groupManage, containerCommands(a), imageCommands(a), volumeCommands(a), systemCommands(a)),
+		[]*cobra.Command{newVersion(a), newInfo(a)},
+	)
 }
 
 func grouped(group string, commands ...*cobra.Command) []*cobra.Command {

@@ -117,6 +117,9 @@ func (t *conversation) load() error {
 // observe prints what was done. The first event comes after the first pause,
 // and so the number of steps is known.
 func (t *conversation) observe(e step.Event) {
+	if t.quit != nil && e.Kind == step.FailedEvent {
+		return // that the plan broke off is what the user said
+	}
 	if t.tell == nil {
 		style := t.prompter.Style
 		style.Steps = len(t.plan)
@@ -150,4 +153,3 @@ func (s styleFlags) of(w io.Writer) explain.Style {
 	style.All, style.Shell = s.all, s.shell
 	return style
 }
-

@@ -76,12 +76,16 @@ func (t *teller) call(p *page, e step.Event) {
 	}
 	text, i, remark := e.Call+" = "+e.Result, ink(""), duration(e.Nanos)
 	switch {
+	case e.Result == "?" || e.OK && e.Nanos == 0:
+		remark = "did not return"
 	case !e.OK:
 		i = red
 	case e.Errno != 0:
 		remark = "fine here · " + remark
-	case e.Nanos == 0:
-		remark = "did not return"
+	case tells(e):
+		remark = "tells the parent · " + remark
+	case waits(e):
+		remark = "waits for the parent · " + remark
 	}
 	p.inked(i, text, remark, shellOf(t.st, e.Shell))
 	if t.hinted = false; e.OK || t.undoing {
@@ -131,7 +135,7 @@ func (t *teller) summary(p *page) {
 		last = max(last, e.Start+e.Nanos)
 		made = append(made, e)
 	}
-	p.line(p.st.in(bold, fmt.Sprintf("%d steps, %d calls in %s", t.steps, len(made), duration(last-first))))
+	p.line(p.st.in(bold, fmt.Sprintf("%s, %s in %s", plural(t.steps, "step"), plural(len(made), "call"), duration(last-first))))
 	slow := slices.DeleteFunc(made, waits)
 	slices.SortStableFunc(slow, func(a, b step.Event) int { return int(b.Nanos - a.Nanos) })
 	if len(slow) > 3 {
@@ -149,8 +153,22 @@ func (t *teller) summary(p *page) {
 	t.steps, t.calls = 0, nil
 }
 
-// waits reports a call that stood still until the parent said go on.
-func waits(e step.Event) bool { return e.PID != 0 && e.Name == "read" }
+func plural(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// tells and waits report the calls by which the new process and its parent keep
+// step; the waiting one stood still until the parent said go on.
+func tells(e step.Event) bool {
+	return e.PID != 0 && e.Name == "write" && strings.HasSuffix(e.Call, `, "+", 1)`)
+}
+
+func waits(e step.Event) bool {
+	return e.PID != 0 && e.Name == "read" && strings.HasSuffix(e.Call, `, "g", 1)`)
+}
 
 // duration prints nanoseconds in the unit that people compare calls in.
 func duration(nanos int64) string {
