@@ -149,7 +149,7 @@ func owners(dir string) (map[string]string, error) {
 	}
 	byName := make(map[string]string, len(entries))
 	for _, e := range entries {
-		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		b, err := readLine(filepath.Join(dir, e.Name()))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("read a claim: %w", err)
 		}

@@ -150,7 +150,7 @@ func Disconnect(runDir string, ep *Endpoint) error {
 func (ep *Endpoint) release(remove func(path string) error) error {
 	var errs []error
 	for _, path := range ep.claims() {
-		owner, err := os.ReadFile(path)
+		owner, err := readLine(path)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && strings.TrimSpace(string(owner)) != ep.ID {
 			continue
 		}
@@ -207,21 +207,17 @@ func openLock(path string) (int, error) {
 // without a name is of a process that died between the two, for we hold the
 // lock.
 func claim(path, id string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	err := writeLine(path, id, unix.O_EXCL)
 	if errors.Is(err, fs.ErrExist) {
-		if owner, rerr := os.ReadFile(path); rerr == nil && len(owner) == 0 {
-			f, err = os.OpenFile(path, os.O_WRONLY, 0)
+		if owner, rerr := readLine(path); rerr == nil && len(owner) == 0 {
+			err = writeLine(path, id, unix.O_TRUNC)
 		}
 	}
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(id + "\n")
-	return errors.Join(err, f.Close())
+	return err
 }
 
 func ipForward() (bool, error) {
-	b, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward")
+	b, err := readLine("/proc/sys/net/ipv4/ip_forward")
 	if err != nil {
 		return false, fmt.Errorf("ask whether the host forwards packets: %w", err)
 	}

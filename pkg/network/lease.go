@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Addresses are leased in turn: the file "last" holds the newest one and the
@@ -29,7 +31,7 @@ func (n *Network) lease(id string) (netip.Addr, error) {
 		err := claim(n.leasePath(ip), id)
 		switch {
 		case err == nil:
-			if err := os.WriteFile(n.lastPath(), []byte(ip.String()+"\n"), 0o644); err != nil {
+			if err := writeLine(n.lastPath(), ip.String(), unix.O_TRUNC); err != nil {
 				return netip.Addr{}, errors.Join(fmt.Errorf("note the newest lease: %w", err), os.Remove(n.leasePath(ip)))
 			}
 			return ip, nil
@@ -43,7 +45,7 @@ func (n *Network) lease(id string) (netip.Addr, error) {
 
 // lastLease is the newest lease, or what stands for none.
 func (n *Network) lastLease() netip.Addr {
-	if b, err := os.ReadFile(n.lastPath()); err == nil {
+	if b, err := readLine(n.lastPath()); err == nil {
 		if ip, err := netip.ParseAddr(strings.TrimSpace(string(b))); err == nil && n.Subnet.Contains(ip) {
 			return ip
 		}

@@ -1,7 +1,6 @@
 package network
 
 import (
-	"os"
 	"strings"
 )
 
@@ -34,7 +33,7 @@ func Forwarding(runDir string) (Report, error) {
 		return r, err
 	}
 	r.LegacyDrops, r.LegacyRestore = legacy.drops, legacyRestore()
-	b, err := os.ReadFile("/proc/sys/net/bridge/bridge-nf-call-iptables") // absent without the module br_netfilter
+	b, err := readLine("/proc/sys/net/bridge/bridge-nf-call-iptables") // absent without the module br_netfilter
 	r.BridgeNetfilter = err == nil && strings.TrimSpace(string(b)) == "1"
 	return r, nil
 }

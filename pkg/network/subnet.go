@@ -7,12 +7,13 @@ import (
 	"hash/fnv"
 	"io/fs"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/network/netlinkdump"
 )
 
 // claimSubnet chooses the network's subnet and remembers it. The caller holds
@@ -22,7 +23,7 @@ func (n *Network) claimSubnet() error {
 	if err != nil || !isNew {
 		return err
 	}
-	if err := os.WriteFile(n.subnetPath(), []byte(n.Subnet.String()+"\n"), 0o644); err != nil {
+	if err := writeLine(n.subnetPath(), n.Subnet.String(), unix.O_TRUNC); err != nil {
 		return fmt.Errorf("note the network's subnet: %w", err)
 	}
 	return nil
@@ -34,7 +35,7 @@ func (n *Network) subnetPath() string { return filepath.Join(n.State, "subnet") 
 // the first of the candidates that the host has no other route to. The choice
 // stands as long as there are leases, or the bridge.
 func (n *Network) chooseSubnet() (isNew bool, err error) {
-	b, err := os.ReadFile(n.subnetPath())
+	b, err := readLine(n.subnetPath())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, fmt.Errorf("read the network's subnet: %w", err)
 	}
@@ -117,8 +118,8 @@ func overlaps(p netip.Prefix, others []netip.Prefix) bool {
 func routes(own uint32) ([]netip.Prefix, error) {
 	r := nl.NewNetlinkRequest(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
 	r.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET}})
-	messages, err := r.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE)
-	if err != nil {
+	messages, err := netlinkdump.List(unix.NETLINK_ROUTE, r, unix.RTM_NEWROUTE)
+	if err != nil && !errors.Is(err, netlinkdump.ErrInterrupted) {
 		return nil, fmt.Errorf("list the host's routes: %w", err)
 	}
 	var found []netip.Prefix

@@ -8,6 +8,8 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/network/netlinkdump"
 )
 
 // ChainInfo is a chain that is there.
@@ -62,8 +64,8 @@ func Rules(c Chain) ([]RuleInfo, error) {
 func dump(get, answer int, family uint8, attrs ...nl.NetlinkRequestData) (messages [][]byte, err error) {
 	for range 5 {
 		r := request(get, unix.NLM_F_DUMP, family, attrs...)
-		messages, err = r.Execute(unix.NETLINK_NETFILTER, uint16(unix.NFNL_SUBSYS_NFTABLES<<8|answer))
-		if !errors.Is(err, nl.ErrDumpInterrupted) && !errors.Is(err, unix.EINTR) {
+		messages, err = netlinkdump.List(unix.NETLINK_NETFILTER, r, uint16(unix.NFNL_SUBSYS_NFTABLES<<8|answer))
+		if !errors.Is(err, netlinkdump.ErrInterrupted) {
 			return messages, err
 		}
 	}
