@@ -129,10 +129,15 @@ func (c *comparison) host(events []step.Event) {
 	}
 }
 
-// unreported looks for the making of a container behind explain's back.
+// unreported looks for the making of a container behind explain's back, up to
+// the last call that explain knows: that the shim takes everything back, long
+// after, is not reported.
 func (c *comparison) unreported(o Options) {
-	programs := c.descendants()
-	for i, l := range c.trace {
+	programs, last := c.descendants(), len(c.seen)
+	for last > 0 && !c.seen[last-1] {
+		last--
+	}
+	for i, l := range c.trace[:last] {
 		if c.seen[i] || programs[l.PID] || !makes(l) || o.Ignore != nil && o.Ignore(l) {
 			continue
 		}
@@ -169,9 +174,11 @@ var (
 	newNamespace = regexp.MustCompile(`CLONE_NEW|CLONE_INTO_CGROUP`)
 	writing      = regexp.MustCompile(`O_WRONLY|O_RDWR`)
 	cgroupPath   = regexp.MustCompile(`"/sys/fs/cgroup/`)
-	// Of rtnetlink's types every fourth, counted from 2, asks (RTM_GET…); the
-	// others change something. They count where strace prints numbers.
-	changes = regexp.MustCompile(`nlmsg_type=(?:RTM_(?:NEW|DEL|SET)|NFNL_SUBSYS_NFTABLES<<8\|NFT_MSG_(?:NEW|DEL)|0x[0-9a-f]*[01345789bcdf] /\* NLMSG_\?)`)
+	// Where strace prints numbers: of rtnetlink's types every fourth, counted
+	// from 0x12, asks (RTM_GET…), of nftables' every third, from 0xa01; the
+	// others change something. (0x10 and 0x11 also begin and end a batch.)
+	changes = regexp.MustCompile(`nlmsg_type=(?:RTM_(?:NEW|DEL|SET)|NFNL_SUBSYS_NFTABLES<<8\|NFT_MSG_(?:NEW|DEL)|` +
+		`0x[1-9][01345789bcdf] /\* NLMSG_\?|0xa0[0235689bce] /\* NLMSG_\?)`)
 )
 
 // makes reports whether a call makes, or unmakes, a part of a container.

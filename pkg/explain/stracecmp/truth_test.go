@@ -86,8 +86,7 @@ func stdio() map[kernel.Slot]int {
 	return slots
 }
 
-// trace runs a plan under strace and returns both accounts of it.
-func trace(t *testing.T, name string) ([]Line, []step.Event) {
+func needStrace(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("needs root to make namespaces")
@@ -95,6 +94,12 @@ func trace(t *testing.T, name string) ([]Line, []step.Event) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		t.Skip("needs strace")
 	}
+}
+
+// trace runs a plan under strace and returns both accounts of it.
+func trace(t *testing.T, name string) ([]Line, []step.Event) {
+	t.Helper()
+	needStrace(t)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
