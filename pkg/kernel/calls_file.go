@@ -142,5 +142,5 @@ func Ioctl(fd Arg, request Named, arg Arg) Call {
 // is, and never opens what is there.
 func MknodFile(path string, mode uint32) Call {
 	m := Named{fmt.Sprintf("S_IFREG|%#o", mode), uintptr(unix.S_IFREG | mode)}
-	return call("mknodat", unix.SYS_MKNODAT, AtFDCWD, Str(path), m, Int(0))
+	return call("mknodat", unix.SYS_MKNODAT, AtFDCWD, Str(path), m)
 }
