@@ -2,11 +2,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"minictr/pkg/engine"
+	"minictr/pkg/image"
 	"minictr/pkg/record"
+	"minictr/pkg/volume"
 )
 
 func notFound(err error) bool {
@@ -15,22 +18,37 @@ func notFound(err error) bool {
 }
 
 func newInspect(a *app) *cobra.Command {
-	return inspectCommand(a, "inspect [OPTIONS] NAME|ID...", "Show everything about containers, images or volumes, as JSON",
+	var kind string
+	cmd := inspectCommand(a, "inspect [OPTIONS] NAME|ID...", "Show everything about containers, images or volumes, as JSON",
 		`  minictr inspect web
-  minictr inspect -f '{{.State.Pid}}' web`,
-		func(e *engine.Engine, ref string) (any, error) {
-			c, err := e.Inspect(ref)
-			if !notFound(err) {
-				return c, err
-			}
-			if img, ierr := e.InspectImage(ref); ierr == nil {
-				return img, nil
-			}
-			if v, verr := e.InspectVolume(ref); verr == nil {
-				return v, nil
-			}
-			return nil, errors.New("no such object: " + ref)
-		})
+  minictr inspect -f '{{.State.Pid}}' web
+  minictr inspect --type image alpine`,
+		func(e *engine.Engine, ref string) (any, error) { return inspectAny(e, kind, ref) })
+	fs := cmd.Flags()
+	add(fs, "type", "kind", "container, image or volume", func(s string) error {
+		kind = s
+		return only("container", "image", "volume")(s)
+	})
+	return cmd
+}
+
+// inspectAny looks for a container of that name, then an image, then a volume.
+func inspectAny(e *engine.Engine, kind, ref string) (any, error) {
+	if kind == "" || kind == "container" {
+		if c, err := e.Inspect(ref); kind != "" || !notFound(err) {
+			return c, err
+		}
+	}
+	if kind == "" || kind == "image" {
+		if img, err := e.InspectImage(ref); kind != "" || !errors.Is(err, image.ErrNotFound) && !errors.Is(err, image.ErrName) {
+			return img, err
+		}
+	}
+	v, err := e.InspectVolume(ref)
+	if kind == "" && errors.Is(err, volume.ErrNotFound) {
+		err = fmt.Errorf("no such object: %s", ref)
+	}
+	return v, err
 }
 
 func newContainerInspect(a *app) *cobra.Command {
@@ -65,6 +83,6 @@ func inspectCommand(a *app, use, short, example string, find func(*engine.Engine
 		},
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "", "json, or a Go `template` such as '{{.Id}}'")
-	refuse(cmd.Flags(), "size! type")
+	refuse(cmd.Flags(), "size!")
 	return cmd
 }

@@ -157,6 +157,7 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 		return &exitError{codeClient, fmt.Errorf("'%s' is not supported yet", path)}
 	}
 	err := fmt.Errorf("'%s' is no command", path)
+	cmd.SuggestionsMinimumDistance = 2
 	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
 		err = fmt.Errorf("%w: did you mean '%s %s'?", err, cmd.CommandPath(), s[0])
 	}

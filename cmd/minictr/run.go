@@ -52,7 +52,7 @@ its reason, on standard error.`,
   minictr run --rm -v "$PWD":/src:ro -w /src alpine ls
   minictr run --rm -m 64m --cpus 0.5 --pids-limit 20 alpine sh -c 'cat /proc/self/cgroup'
   minictr run --rm --explain alpine true
-  minictr run --rm --without rootfs.mask alpine cat /proc/timer_list`,
+  minictr run --rm --without namespace.hostname alpine hostname`,
 		Args: atLeast(1, "an image"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := a.runContainer(cmd, args, &f)
@@ -101,7 +101,7 @@ func (a *app) runContainer(cmd *cobra.Command, args []string, f *runFlags) error
 	session, err := e.Start(ctx, c, engine.StartOptions{Streams: streams, Observe: observe, Without: f.without})
 	if err != nil {
 		f.removeCidFile()
-		return startError(c, errors.Join(err, e.Forget(context.WithoutCancel(ctx), c)))
+		return startError(c, errors.Join(err, a.forget(e, c)))
 	}
 	if f.detach {
 		session.Close()
@@ -134,6 +134,12 @@ func (a *app) create(ctx context.Context, cmd *cobra.Command, args []string, f *
 		return nil, nil, err
 	}
 	return e, c, nil
+}
+
+// forget takes back a container that did not start, also when the user has
+// lost patience meanwhile.
+func (a *app) forget(e *engine.Engine, c *engine.Container) error {
+	return e.Forget(context.Background(), c)
 }
 
 // streams are the ends of the user's that the container is connected to.

@@ -104,16 +104,6 @@ type renamed struct {
 
 func (r *renamed) Type() string { return r.kind }
 
-// only accepts one value.
-func only(want string) func(string) error {
-	return func(s string) error {
-		if s != want {
-			return fmt.Errorf("%q is not supported yet", s)
-		}
-		return nil
-	}
-}
-
 func (c *containerFlags) securityOption(s string) error {
 	return c.SecurityOption(s, func(path string) ([]byte, error) {
 		text, err := os.ReadFile(path)
@@ -187,11 +177,8 @@ func (c *containerFlags) addIdentity(fs *pflag.FlagSet) {
 	fs.BoolVarP(&c.quiet, "quiet", "q", false, "do not show the progress of a pull")
 	add(fs, "restart", "policy", "no: it is not started again (others are not supported yet)", only("no"))
 	add(fs, "log-driver", "name", "where its output is kept: json-file or none", func(s string) error {
-		if s != "json-file" && s != "none" {
-			return fmt.Errorf("%q is not supported yet", s)
-		}
 		c.Log.Driver = s
-		return nil
+		return only("json-file", "none")(s)
 	})
 	add(fs, "log-opt", "KEY=VALUE", "max-size=10m, max-file=3", c.logOption)
 }
@@ -207,7 +194,7 @@ func (c *containerFlags) logOption(s string) error {
 			err = fmt.Errorf("max-file must be a number of files")
 		}
 	default:
-		err = fmt.Errorf("option %q is not supported yet", key)
+		err = errUnsupported
 	}
 	if c.Log.Options == nil {
 		c.Log.Options = make(map[string]string)

@@ -48,12 +48,36 @@ func formatted[T any](w io.Writer, format string, items []T) error {
 		fmt.Fprintln(t, tableHeader(body))
 	}
 	for _, item := range items {
-		if err := tmpl.Execute(out, item); err != nil {
+		text, err := execute(tmpl, item)
+		if err != nil {
 			return &usageError{fmt.Errorf("invalid --format: %w", err)}
 		}
-		fmt.Fprintln(out)
+		fmt.Fprintln(out, text)
 	}
 	return t.Flush()
+}
+
+// execute fills in a template, by the names of Go's fields or by those of the
+// JSON form: docker takes {{.ID}} and {{.Id}}.
+func execute(tmpl *template.Template, item any) (string, error) {
+	var b strings.Builder
+	first := tmpl.Execute(&b, item)
+	if first == nil {
+		return b.String(), nil
+	}
+	raw, err := json.Marshal(item)
+	var fields any
+	if err == nil {
+		err = json.Unmarshal(raw, &fields)
+	}
+	if err == nil {
+		b.Reset()
+		err = tmpl.Option("missingkey=error").Execute(&b, fields)
+	}
+	if err != nil {
+		return "", first
+	}
+	return b.String(), nil
 }
 
 // tableHeader names the columns of "{{.ID}}\t{{.Names}}" as docker does.

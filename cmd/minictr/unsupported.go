@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,12 +14,25 @@ import (
 // What docker has and minictr does not yet is refused by name, never ignored:
 // a container that quietly lacks a health check is worse than none.
 
+// errUnsupported is what such a flag, or such a value of a flag, says.
+var errUnsupported = errors.New("not supported yet")
+
 // unsupported is a flag of docker's that is still to come.
 type unsupported struct{ name string }
 
-func (u unsupported) String() string     { return "" }
-func (u unsupported) Type() string       { return "" }
-func (u unsupported) Set(s string) error { return fmt.Errorf("not supported yet") }
+func (u unsupported) String() string   { return "" }
+func (u unsupported) Type() string     { return "" }
+func (u unsupported) Set(string) error { return errUnsupported }
+
+// only accepts these values of a flag.
+func only(values ...string) func(string) error {
+	return func(s string) error {
+		if !slices.Contains(values, s) {
+			return errUnsupported
+		}
+		return nil
+	}
+}
 
 // refuse adds hidden flags that refuse to be set. Names that end with "!" take
 // no value.
@@ -31,14 +47,31 @@ func refuse(fs *pflag.FlagSet, names string) {
 	}
 }
 
-// flagError turns pflag's error about such a flag into a plain sentence.
+// flagError says which flag is wrong, and why, in one short sentence.
 func flagError(_ *cobra.Command, err error) error {
-	text := err.Error()
-	if _, after, ok := strings.Cut(text, `for "`); ok && strings.HasSuffix(text, "flag: not supported yet") {
-		name, _, _ := strings.Cut(after, `"`)
-		err = fmt.Errorf("%s is not supported yet", name)
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return &usageError{err}
+	}
+	f, cause := invalid.GetFlag(), invalid.Unwrap()
+	var number *strconv.NumError
+	_, hidden := f.Value.(unsupported)
+	switch {
+	case hidden:
+		err = fmt.Errorf("--%s is %w", f.Name, errUnsupported)
+	case errors.Is(cause, errUnsupported):
+		err = fmt.Errorf("--%s %s is %w", f.Name, invalid.GetValue(), errUnsupported)
+	case errors.As(cause, &number):
+		err = fmt.Errorf("--%s: %q is no %s", f.Name, invalid.GetValue(), kinds[f.Value.Type()])
+	default:
+		err = fmt.Errorf("--%s: %w", f.Name, cause)
 	}
 	return &usageError{err}
+}
+
+// kinds are words for pflag's types.
+var kinds = map[string]string{
+	"int": "number", "int64": "number", "uint64": "positive number", "bool": "truth value (true or false)",
 }
 
 // dockerCommands are those of docker's commands that are still to come.

@@ -84,13 +84,21 @@ func (e *Engine) holdVolumes(r *Record) (*heldVolumes, error) {
 		case m.Type == config.Volume:
 			err = h.hold(r, m)
 		case m.Type == config.Bind && m.CreateSource:
-			err = os.MkdirAll(m.Source, 0o755)
+			err = makeSource(m.Source)
 		}
 		if err != nil {
 			return h, err
 		}
 	}
 	return h, nil
+}
+
+// makeSource makes a host directory, unless there is something of that name.
+func makeSource(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.MkdirAll(path, 0o755)
 }
 
 func (h *heldVolumes) hold(r *Record, m config.Mount) error {
