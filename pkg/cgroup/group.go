@@ -59,7 +59,10 @@ func (h Hierarchy) Group(cgroupsPath string, r *specs.LinuxResources) (Group, er
 	}
 	want := slices.Clone(alwaysV1)
 	if h.Unified == "" {
-		want = append(want, "freezer", "devices") // cgroup2 needs no controller for their work
+		want = append(want, "freezer") // cgroup2 needs no controller for its work
+	}
+	if r != nil && len(r.Devices) > 0 {
+		want = append(want, "devices") // where v1 has it, its list is what other tools look at
 	}
 	for _, s := range g.settings {
 		want = append(want, s.controller)

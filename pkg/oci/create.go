@@ -67,7 +67,7 @@ func (r Root) Create(o Options) (*Created, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	config.ID = o.ID
+	config.ID, config.Ordered = o.ID, true
 	// Where something has to happen between create and start, run takes both.
 	config.Created = !o.Run || hasStartHooks(config.Spec)
 	config.PreserveFDs, config.NoPivot, config.NoNewKeyring = o.PreserveFDs+listenFDs(), o.NoPivot, o.NoNewKeyring

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -36,8 +37,14 @@ func (c *Container) Start() error {
 		return err
 	}
 	if h := c.Spec.Hooks; h != nil {
-		if err := c.hostHooks("poststart", h.Poststart, specs.StateRunning); err != nil {
-			return errors.Join(err, c.end())
+		for _, hook := range h.Poststart {
+			err := c.hostHook("poststart", hook, specs.StateRunning)
+			switch {
+			case err != nil && c.lenient():
+				warn(err)
+			case err != nil:
+				return errors.Join(err, c.end())
+			}
 		}
 	}
 	return nil
@@ -63,23 +70,23 @@ func (c *Container) raise() error {
 	if _, err := unix.Write(gate, binary.NativeEndian.AppendUint64(nil, 1)); err != nil {
 		return fmt.Errorf("raise the gate: %w", err)
 	}
-	return c.passed()
+	return nil
 }
 
-// passed waits until the process has taken the signal of the gate: it is the
-// program then, or has failed to become it. A few microseconds.
-func (c *Container) passed() error { return nil }
+// lenient: before version 1.2 of the specification a failing poststart hook was
+// worth a warning only.
+func (c *Container) lenient() bool {
+	return strings.HasPrefix(c.Spec.Version, "1.0.") || strings.HasPrefix(c.Spec.Version, "1.1.")
+}
 
-// hostHooks runs hooks in our own namespaces.
-func (c *Container) hostHooks(kind string, hooks []specs.Hook, status specs.ContainerState) error {
-	for _, hook := range hooks {
-		pid := c.PID
-		if status == specs.StateStopped {
-			pid = 0
-		}
-		if err := c.Plan.Hook(hook, status).Run(pid); err != nil {
-			return fmt.Errorf("hook %s %s: %w", kind, hook.Path, err)
-		}
+// hostHook runs a hook in our own namespaces.
+func (c *Container) hostHook(kind string, hook specs.Hook, status specs.ContainerState) error {
+	pid := c.PID
+	if status == specs.StateStopped {
+		pid = 0
+	}
+	if err := c.Plan.Hook(hook, status).Run(pid); err != nil {
+		return fmt.Errorf("hook %s %s: %w", kind, hook.Path, err)
 	}
 	return nil
 }
@@ -141,7 +148,7 @@ func (c *Container) poststop() {
 		return
 	}
 	for _, hook := range c.Spec.Hooks.Poststop {
-		if err := c.hostHooks("poststop", []specs.Hook{hook}, specs.StateStopped); err != nil {
+		if err := c.hostHook("poststop", hook, specs.StateStopped); err != nil {
 			warn(err)
 		}
 	}

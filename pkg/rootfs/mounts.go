@@ -22,14 +22,27 @@ type Mount struct {
 	slot  kernel.Slot // of a bind mount's source, or of an early mount
 	file  bool        // the source of the bind mount is no directory
 	early bool        // made by Sources, before the pivot
+
+	taken   bool // the host took the source, see HostSources
+	ordered bool // see InOrder
+}
+
+// InOrder has a bind mount copied once more where it is attached. Linux 6.8 and
+// newer list mounts by their age and not by the time they were attached, and
+// programs that compare the list with the configuration want its order. Only
+// for kernels that copy detached mounts (6.15).
+func (m Mount) InOrder() Mount {
+	m.ordered = m.bind && !m.taken
+	return m
 }
 
 // Early has the mount made before the pivot. In a user namespace the kernel
 // allows a new proc or sysfs only to who can already see one that is not
 // covered in part (mount_too_revealing in fs/namespace.c): the host's, as long
-// as it is there.
+// as it is there. The others are made with them, or the mount table would list
+// these two first (see InOrder).
 func (m Mount) Early() Mount {
-	m.early = m.Type == "proc" || m.Type == "sysfs"
+	m.early = !m.bind && m.Type != "cgroup"
 	return m
 }
 
@@ -96,29 +109,31 @@ func (m Mount) why() string {
 // can still be named: bind mounts, and /dev/null once for each masked path.
 // Before Private: a copy of a shared mount can then stay shared on request.
 func Sources(mounts []Mount, masked []string) step.Step {
-	const clone = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
 	calls := []kernel.Call{kernel.Umask(0)}
 	for _, m := range mounts {
 		if m.early {
 			calls = append(calls, m.makeFS(m.slot)...)
 		}
-		if !m.bind {
-			continue
+		if m.bind && !m.taken {
+			calls = append(calls, m.openSource())
 		}
-		flags := uint(clone)
-		if m.recursive {
-			flags |= unix.AT_RECURSIVE
-		}
-		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, m.Source, flags).Into(m.slot))
 	}
 	for i := range masked {
-		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, "/dev/null", clone).Into(nullSlot(i)))
+		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, "/dev/null", cloneTree).Into(nullSlot(i)))
 	}
 	return step.Step{
 		Name: "rootfs.sources", Topic: book.Volumes, Side: step.Inside, Calls: calls,
 		Why:  "take hold of the host's directories that become volumes before the host's tree is out of reach",
 		Rule: "a detached mount goes with its last descriptor",
 	}
+}
+
+func (m Mount) openSource() kernel.Call {
+	flags := uint(cloneTree)
+	if m.recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	return kernel.OpenTree(kernel.AtFDCWD, m.Source, flags).Into(m.slot)
 }
 
 // Attach mounts m in the container's tree, after the pivot.
@@ -148,6 +163,11 @@ const (
 func (m Mount) attachBind() []kernel.Call {
 	tree := kernel.FD(m.slot)
 	calls := makeTarget(m.Destination, m.file)
+	if m.ordered {
+		again := m.slot + "-again"
+		calls = append(calls, kernel.OpenTree(tree, "", cloneTree|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE).Into(again))
+		tree = kernel.FD(again)
+	}
 	private := []propagation{{unix.MS_PRIVATE, true}} // docker's default; without one the mount would stay the host's peer
 	for _, p := range append(private, m.propagation...) {
 		calls = append(calls, kernel.MountSetattr(tree, "", at(p.recursive), 0, 0, p.flag))

@@ -32,6 +32,7 @@ type Config struct {
 	Supervised bool `json:"supervised,omitempty"` // the container dies with its shim
 	Created    bool `json:"created,omitempty"`    // it waits before execve until it is started (OCI create)
 
+	Ordered      bool `json:"ordered,omitempty"`      // the mount table lists mounts in the order of the configuration
 	PreserveFDs  int  `json:"preserveFDs,omitempty"`  // so many descriptors from 3 on stay open for the program
 	NoPivot      bool `json:"noPivot,omitempty"`      // the host's root is an initramfs: move and chroot
 	NoNewKeyring bool `json:"noNewKeyring,omitempty"` // keep the caller's session keyring

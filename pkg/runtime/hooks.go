@@ -85,7 +85,11 @@ func (b *builder) hookSteps(kind string, hooks []specs.Hook, enter []kernel.Call
 		if !filepath.IsAbs(h.Path) {
 			b.fail(fmt.Errorf("the path of a hook is not absolute: %q", h.Path))
 		}
-		p := b.c.hook(h, specs.StateCreating, enter)
+		status := specs.StateCreating
+		if kind == "prestart" { // that kind is older than the word "creating"
+			status = specs.StateCreated
+		}
+		p := b.c.hook(h, status, enter)
 		b.add(step.Step{
 			Name: fmt.Sprintf("hooks.%s:%d", kind, i), Topic: book.OCI, Side: step.Host,
 			Why:     "a program of the host's administrator takes part in the making of the container",

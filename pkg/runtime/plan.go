@@ -17,7 +17,6 @@ import (
 	"minictr/pkg/kernel"
 	"minictr/pkg/namespace"
 	"minictr/pkg/network"
-	"minictr/pkg/overlay"
 	"minictr/pkg/process"
 	"minictr/pkg/rootfs"
 	"minictr/pkg/step"
@@ -42,6 +41,8 @@ type builder struct {
 	cg   cgroup.Group
 	plan step.Plan
 	err  error
+
+	taken step.Step // what the host took hold of for a user namespace
 }
 
 func (b *builder) add(steps ...step.Step) { b.plan = append(b.plan, steps...) }
@@ -72,6 +73,7 @@ func Plan(c *Config, io IO) (step.Plan, error) {
 		return nil, err
 	}
 	b.hostBefore()
+	b.sources(mounts)
 	b.clone()
 	b.hostBeside()
 	b.identity()
@@ -81,7 +83,7 @@ func Plan(c *Config, io IO) (step.Plan, error) {
 	if c.Created && len(b.spec.Process.Args) > 0 {
 		b.add(process.Find(b.spec.Process))
 	}
-	if b.spec.Root.Readonly {
+	if b.spec.Root.Readonly && b.ns.Has(unix.CLONE_NEWNS) {
 		b.add(rootfs.Seal())
 	}
 	b.program(b.spec.Process, b.last)
@@ -137,15 +139,15 @@ func (b *builder) hostBefore() {
 }
 
 // deviceRules say which devices the container may open: an eBPF program on its
-// cgroup2 directory, or the files of v1 where there is no cgroup2.
+// cgroup2 directory, or the files of v1 where it has the controller.
 func (b *builder) deviceRules() {
 	r := b.spec.Linux.Resources
 	if r == nil || len(r.Devices) == 0 {
 		return
 	}
 	rules, err := device.Filter(r.Devices, cgroup.Slot)
-	if b.cg.CloneSlot() == "" {
-		rules, err = device.Exceptions(r.Devices, b.cg.Dir("devices"))
+	if dir := b.cg.Dir("devices"); dir != "" {
+		rules, err = device.Exceptions(r.Devices, dir)
 	}
 	if err != nil && b.err == nil {
 		b.err = err
@@ -159,6 +161,9 @@ func (b *builder) clone() {
 	// moment, and clone3 would take its parent's: cgroup.Enter unshares it.
 	b.add(namespace.Clone(b.ns, unix.CLONE_NEWCGROUP, b.cg.CloneSlot()))
 	b.releaseCgroup()
+	if len(b.taken.Calls) > 0 {
+		b.add(rootfs.ReleaseSources(b.taken))
+	}
 }
 
 // releaseCgroup closes the cgroup's directory, of which only clone3 had need.
@@ -215,33 +220,9 @@ var propagations = map[string]kernel.MountFlags{
 
 // tree: the container's file tree, from the first mount to the last mask.
 func (b *builder) tree(mounts []rootfs.Mount) {
-	if !b.ns.Has(unix.CLONE_NEWNS) {
-		b.err = fmt.Errorf("a container without a mount namespace of its own would mount over the host's files")
-		return
-	}
 	l := b.spec.Linux
 	devices := b.devices()
-	for i := range mounts {
-		if b.userns() {
-			mounts[i] = mounts[i].Early()
-		}
-	}
-	b.add(rootfs.Sources(mounts, l.MaskedPaths))
-	if b.userns() {
-		b.add(rootfs.DeviceSources(devices))
-	}
-	b.add(rootfs.Private(unix.MS_SLAVE))
-	if b.c.Overlay != nil {
-		b.add(overlay.Mount(*b.c.Overlay, filepath.Join(b.c.Bundle, "rootfs")))
-	} else {
-		b.add(rootfs.Bind(b.root()))
-	}
-	b.hooks()
-	if b.c.NoPivot {
-		b.add(rootfs.Chroot())
-	} else {
-		b.add(rootfs.Pivot(unix.MS_SLAVE))
-	}
+	b.root(mounts, devices)
 	dev := false
 	for _, m := range mounts {
 		if m.Type == "cgroup" {
@@ -290,7 +271,7 @@ func (b *builder) terminal(p *specs.Process) terminal.Options {
 	return terminal.Options{Width: b.io.Width, Height: b.io.Height, UID: int(p.User.UID)}
 }
 
-func (b *builder) root() string {
+func (b *builder) rootPath() string {
 	if filepath.IsAbs(b.spec.Root.Path) {
 		return filepath.Clean(b.spec.Root.Path)
 	}
@@ -334,7 +315,7 @@ func (b *builder) surroundings() {
 	if len(l.ReadonlyPaths) > 0 {
 		b.add(rootfs.ReadOnly(l.ReadonlyPaths))
 	}
-	if p, ok := propagations[strings.TrimSpace(l.RootfsPropagation)]; ok && p&(unix.MS_SHARED|unix.MS_UNBINDABLE) != 0 {
+	if p, ok := propagations[strings.TrimSpace(l.RootfsPropagation)]; ok && p&(unix.MS_SHARED|unix.MS_UNBINDABLE) != 0 && b.ns.Has(unix.CLONE_NEWNS) {
 		b.add(rootfs.Propagate(p))
 	}
 }

@@ -97,7 +97,10 @@ func (x *run) steps() (int, error) {
 		case Inside:
 			var over bool
 			if over, err = x.follow(s); over {
-				return i, err
+				if err != nil {
+					return x.verdict() // which knows the step
+				}
+				return i, nil
 			}
 		}
 		if err != nil {

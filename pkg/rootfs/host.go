@@ -1,0 +1,151 @@
+package rootfs
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"minictr/pkg/book"
+	"minictr/pkg/kernel"
+	"minictr/pkg/step"
+)
+
+const cloneTree = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
+
+// HostSources is Sources for containers with a user namespace: the host takes
+// hold of what comes from it, for the child's root is a stranger there who may
+// not even be able to enter the directory of its own root. The child inherits
+// the descriptors. root is empty where an overlay is the root.
+func HostSources(mounts []Mount, masked []string, devices []specs.LinuxDevice, root string) step.Step {
+	var calls []kernel.Call
+	if root != "" {
+		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, root, cloneTree|unix.AT_RECURSIVE).Into(step.Root))
+	}
+	for _, m := range mounts {
+		if m.bind {
+			calls = append(calls, m.openSource())
+		}
+	}
+	for i := range masked {
+		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, "/dev/null", cloneTree).Into(nullSlot(i)))
+	}
+	for i, d := range devices {
+		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, d.Path, cloneTree).Into(deviceSlot(i)))
+	}
+	return step.Step{
+		Name: "rootfs.host-sources", Topic: book.Volumes, Side: step.Host, Calls: calls,
+		Why:  "root of a user namespace is nobody on the host; take hold of the host's directories and devices before becoming that",
+		Rule: "a detached mount goes with its last descriptor",
+	}
+}
+
+// ReleaseSources closes the host's descriptors of them, when the child has its
+// own.
+func ReleaseSources(sources step.Step) step.Step {
+	var calls []kernel.Call
+	for _, c := range sources.Calls {
+		if c.Save != "" {
+			calls = append(calls, kernel.Close(kernel.FD(c.Save)))
+		}
+	}
+	return step.Step{
+		Name: "rootfs.release-sources", Topic: book.Volumes, Side: step.Host, Calls: calls,
+		Why:  "the new process has its own descriptors of them",
+		Rule: "a closed descriptor leaves nothing",
+	}
+}
+
+// Taken marks bind mounts whose source HostSources has taken.
+func Taken(mounts []Mount) []Mount {
+	taken := slices.Clone(mounts)
+	for i := range taken {
+		taken[i].taken = true
+	}
+	return taken
+}
+
+// BindTaken is Bind for a root that HostSources has taken. It goes on top of
+// "/", the one place that is there for sure, until it becomes "/" itself.
+func BindTaken(dir string) step.Step {
+	return step.Step{
+		Name: "rootfs.bind", Topic: book.CopyOnWrite, Side: step.Inside,
+		Why: "pivot_root accepts only a mount point as the new root",
+		Calls: []kernel.Call{
+			kernel.MoveMount(kernel.FD(step.Root), "", kernel.AtFDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH).As("mount --rbind " + dir + " /"),
+		},
+		Rule: "the mount exists in the container's mount namespace only and goes with it",
+		Risk: "without a root of its own the container would run on the host's",
+	}
+}
+
+// Confine is for a container without a mount namespace of its own: it shares
+// the mounts of the host, or of the namespace it joined, and only its root
+// directory is another one. What it mounts is visible outside; Unmount takes
+// it away.
+func Confine(dir string) step.Step {
+	return step.Step{
+		Name: "rootfs.confine", Topic: book.Namespaces, Side: step.Inside,
+		Why: "without a mount namespace of its own the container cannot change what \"/\" is, only where it looks for it",
+		Calls: []kernel.Call{
+			kernel.Openat(kernel.AtFDCWD, dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(step.Root),
+			kernel.Fchdir(kernel.FD(step.Root)),
+			kernel.Chroot(".").As("chroot " + dir),
+			kernel.Chdir("/"),
+		},
+		Rule: "a root directory belongs to the process",
+		Risk: "the container would have the host's whole file system as its own",
+	}
+}
+
+// Unmount stands for what a container without a mount namespace of its own will
+// mount below dir; its undo unmounts that.
+func Unmount(dir string) step.Step {
+	return step.Step{
+		Name: "rootfs.unmount", Topic: book.Namespaces, Side: step.Host,
+		Why: "the container will mount in a namespace that outlives it: note that this has to be undone",
+		// Safe to run twice: it looks at what is mounted.
+		Undo: func(do step.Do) error {
+			points, err := mountsBelow(dir)
+			if err != nil {
+				return err
+			}
+			for _, p := range points {
+				if err := do(kernel.Umount2(p, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)); err != nil {
+					return fmt.Errorf("unmount %s: %w", p, err)
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// mountsBelow lists mount points below dir, the last mounted first.
+func mountsBelow(dir string) ([]string, error) {
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil, fmt.Errorf("list mounts: %w", err)
+	}
+	defer f.Close()
+	var points []string
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if fields := strings.Fields(lines.Text()); len(fields) > 4 {
+			point := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(fields[4])
+			if strings.HasPrefix(point, dir+"/") {
+				points = append(points, point)
+			}
+		}
+	}
+	slices.SortFunc(points, func(a, b string) int { return strings.Compare(b, a) }) // what is below comes first
+	return points, lines.Err()
+}

@@ -1,0 +1,95 @@
+package runtime
+
+import (
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"minictr/pkg/overlay"
+	"minictr/pkg/rootfs"
+)
+
+// sources has the host take hold of what comes from it, where the child could
+// not: in a user namespace its root is nobody. It is also the place to note
+// what a container without a mount namespace of its own will leave mounted.
+func (b *builder) sources(mounts []rootfs.Mount) {
+	if !b.ns.Has(unix.CLONE_NEWNS) {
+		b.add(rootfs.Unmount(b.rootPath()))
+	}
+	if !b.userns() || !b.ns.Has(unix.CLONE_NEWNS) {
+		return
+	}
+	root := ""
+	if b.c.Overlay == nil {
+		root = b.rootPath()
+	}
+	b.taken = rootfs.HostSources(mounts, b.spec.Linux.MaskedPaths, b.devices(), root)
+	b.add(b.taken)
+}
+
+// root makes the container's root directory "/", with everything from outside
+// that the mounts will need in hand.
+func (b *builder) root(mounts []rootfs.Mount, devices []specs.LinuxDevice) {
+	switch {
+	case !b.ns.Has(unix.CLONE_NEWNS):
+		b.sharedRoot(mounts, devices)
+		return
+	case b.userns():
+		for i, m := range rootfs.Taken(mounts) {
+			mounts[i] = m.Early()
+		}
+		b.add(rootfs.Sources(mounts, nil))
+	default:
+		for i, m := range mounts {
+			if b.c.Ordered && copiesDetached() {
+				mounts[i] = m.InOrder()
+			}
+		}
+		b.add(rootfs.Sources(mounts, b.spec.Linux.MaskedPaths))
+	}
+	b.add(rootfs.Private(unix.MS_SLAVE))
+	switch {
+	case b.c.Overlay != nil:
+		b.add(overlay.Mount(*b.c.Overlay, filepath.Join(b.c.Bundle, "rootfs")))
+	case b.userns():
+		b.add(rootfs.BindTaken(b.rootPath()))
+	default:
+		b.add(rootfs.Bind(b.rootPath()))
+	}
+	b.hooks()
+	if b.c.NoPivot {
+		b.add(rootfs.Chroot())
+	} else {
+		b.add(rootfs.Pivot(unix.MS_SLAVE))
+	}
+}
+
+// sharedRoot is the root of a container that shares a mount namespace.
+func (b *builder) sharedRoot(mounts []rootfs.Mount, devices []specs.LinuxDevice) {
+	switch {
+	case b.c.Overlay != nil:
+		b.fail(fmt.Errorf("an overlay needs a mount namespace of the container's own"))
+	case b.spec.Root.Readonly:
+		b.fail(fmt.Errorf("a read-only root needs a mount namespace of the container's own"))
+	}
+	b.add(rootfs.Sources(mounts, b.spec.Linux.MaskedPaths))
+	if b.userns() {
+		b.add(rootfs.DeviceSources(devices))
+	}
+	b.hooks()
+	b.add(rootfs.Confine(b.rootPath()))
+}
+
+// copiesDetached reports whether open_tree copies detached mounts: Linux 6.15.
+var copiesDetached = sync.OnceValue(func() bool {
+	var u unix.Utsname
+	var major, minor int
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	_, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
+	return err == nil && (major > 6 || major == 6 && minor >= 15)
+})
