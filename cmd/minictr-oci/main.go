@@ -1,5 +1,11 @@
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command minictr-oci is an OCI runtime: it runs bundles for other engines,
 // with runc's command line.
+//
+// It lives for milliseconds: it need not follow a processor limit, and the
+// descriptors that Go keeps for that would be in the way of --preserve-fds.
 package main
 
 import (
