@@ -43,11 +43,14 @@ type Prompter struct {
 // Pause asks what to do before a step. It is a step.Runner's Pause, and may as
 // well be called for a runner in another process.
 func (p *Prompter) Pause(at step.Pause) error {
-	if p.free || p.until != "" && at.Plan[at.Index].Name != p.until {
+	if p.free {
+		return nil
+	}
+	p.look(at) // also where we do not stop: the next stop asks what the last step did
+	if p.until != "" && at.Plan[at.Index].Name != p.until {
 		return nil
 	}
 	p.until = ""
-	p.look(at)
 	p.print(func(g *page) {
 		g.line("")
 		g.st.Steps = len(at.Plan)
