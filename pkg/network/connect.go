@@ -177,10 +177,7 @@ func (n *Network) lock() (unlock func(), err error) {
 	path := filepath.Join(n.State, "lock")
 	fd, err := openLock(path)
 	if errors.Is(err, unix.ENOENT) {
-		if err = os.MkdirAll(filepath.Join(n.State, "leases"), 0o755); err == nil {
-			err = os.MkdirAll(filepath.Join(n.State, "ports"), 0o755)
-		}
-		if err == nil {
+		if err = os.MkdirAll(n.State, 0o755); err == nil {
 			fd, err = openLock(path)
 		}
 	}
@@ -192,11 +189,23 @@ func (n *Network) lock() (unlock func(), err error) {
 			break
 		}
 	}
+	if err == nil {
+		err = n.makeDirs()
+	}
 	if err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		return nil, fmt.Errorf("lock the network by %s: %w", path, err)
 	}
 	return func() { unix.Close(fd) }, nil
+}
+
+// makeDirs makes the directories of the claims, once.
+func (n *Network) makeDirs() error {
+	last := filepath.Join(n.State, "ports")
+	if unix.Access(last, unix.F_OK) == nil {
+		return nil
+	}
+	return errors.Join(os.MkdirAll(filepath.Join(n.State, "leases"), 0o755), os.MkdirAll(last, 0o755))
 }
 
 func openLock(path string) (int, error) {

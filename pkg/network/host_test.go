@@ -112,7 +112,7 @@ func (h *host) up(name string) {
 		err = netlink.LinkSetUp(link)
 	}
 	if err != nil {
-		h.Fatal(err)
+		h.Error(err)
 	}
 }
 
@@ -236,13 +236,19 @@ func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
 func (h *host) eventually(try func() error) {
 	h.Helper()
-	var err error
+	if err := patiently(try); err != nil {
+		h.Fatal(err)
+	}
+}
+
+// patiently tries until it works or too much time has passed.
+func patiently(try func() error) (err error) {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if err = try(); err == nil {
-			return
+			return nil
 		}
 	}
-	h.Fatal(err)
+	return err
 }
 
 // wantSeen asks a server and compares the address that it saw.
@@ -297,8 +303,24 @@ func (h *host) newNode(link, hostAddr, addr string) *node {
 		h.Fatal(err)
 	}
 	h.setAddr(link, hostAddr)
-	n.do(func() { h.setAddr("wire0", addr); h.up("lo") })
+	n.do(func() { h.setAddr("wire0", addr); h.up("lo"); h.ready("wire0") })
+	h.ready(link)
 	return n
+}
+
+// ready waits until the interface sends: see Plug on why it may not yet.
+func (h *host) ready(link string) {
+	h.Helper()
+	err := patiently(func() error {
+		l, err := netlink.LinkByName(link)
+		if err == nil && l.Attrs().OperState != netlink.OperUp {
+			err = fmt.Errorf("%s is %s", link, l.Attrs().OperState)
+		}
+		return err
+	})
+	if err != nil {
+		h.Error(err) // not Fatal: this may be a node's goroutine
+	}
 }
 
 func (h *host) setAddr(link, addr string) {
