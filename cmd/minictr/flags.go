@@ -50,6 +50,3 @@ func add(fs *pflag.FlagSet, names, kind, usage string, parse func(string) error)
 	name, short, _ := strings.Cut(names, ",")
 	return fs.VarPF(&value{parse: parse, kind: kind}, name, short, usage)
 }
-
-// text takes any string.
-func text(s string) (string, error) { return s, nil }

@@ -8,6 +8,8 @@ package main
 import (
 	"io"
 	"os"
+
+	"github.com/spf13/cobra"
 )
 
 // version is set at build time.
@@ -19,9 +21,8 @@ func main() {
 
 // run is the whole program: it returns the exit code.
 func run(args []string, out, errOut io.Writer) int {
-	a := &app{out: out, err: errOut}
-	root := newRoot(a)
-	root.SetArgs(args)
-	cmd, err := root.ExecuteC()
+	a := &app{args: args, out: out, err: errOut}
+	cobra.EnableCommandSorting = false // the help text has an order of its own
+	cmd, err := newRoot(a).ExecuteC()
 	return a.complain(cmd, err)
 }

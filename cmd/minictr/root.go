@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +12,7 @@ import (
 
 // app is what all commands share.
 type app struct {
+	args     []string // the command line, without the program's name
 	out, err io.Writer
 }
 
@@ -58,93 +56,6 @@ const rootExample = `  minictr run -it alpine sh                  a shell in a c
   minictr ps                                 what runs
   minictr exec -it web sh                    a second process in it
   minictr rm -f web                          gone`
-
-// newRoot makes the whole tree of commands.
-func newRoot(a *app) *cobra.Command {
-	root := &cobra.Command{
-		Use:           "minictr",
-		Short:         "A container engine you can take apart",
-		Long:          rootHelp,
-		Example:       rootExample,
-		Version:       version,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          unknownCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	root.SetOut(a.out)
-	root.SetErr(a.err)
-	root.SetVersionTemplate("minictr version {{.Version}}\n")
-	root.CompletionOptions.HiddenDefaultCmd = false
-	root.SetFlagErrorFunc(flagError)
-	root.AddGroup(
-		&cobra.Group{ID: groupContainers, Title: "Containers:"},
-		&cobra.Group{ID: groupImages, Title: "Images:"},
-		&cobra.Group{ID: groupLook, Title: "How it works:"},
-		&cobra.Group{ID: groupManage, Title: "The same, sorted by what they are about:"},
-	)
-	for _, c := range commands(a) {
-		root.AddCommand(c)
-	}
-	return root
-}
-
-// Groups of commands in the help text.
-const (
-	groupContainers = "containers"
-	groupImages     = "images"
-	groupLook       = "look"
-	groupManage     = "manage"
-)
-
-func commands(a *app) []*cobra.Command {
-	return slices.Concat(
-		grouped(groupContainers, newRun(a), newCreate(a), newStart(a), newStop(a), newKill(a), newWait(a), newRm(a),
-			newPs(a), newExec(a), newLogs(a), newInspect(a), newPort(a), newRename(a)),
-		grouped(groupImages, newPull(a), newImages(a), newRmi(a), newTag(a), newImport(a), newLoad(a)),
-		grouped(groupLook, newPlan(a), newStep(a), newDoctor(a)),
-		grouped(groupManage, containerCommands(a), imageCommands(a), volumeCommands(a), systemCommands(a)),
-		[]*cobra.Command{newVersion(a), newInfo(a)},
-	)
-}
-
-func grouped(group string, commands ...*cobra.Command) []*cobra.Command {
-	for _, c := range commands {
-		c.GroupID = group
-	}
-	return commands
-}
-
-// containerCommands are docker's long forms: container run, container ls, …
-func containerCommands(a *app) *cobra.Command {
-	list := newPs(a)
-	list.Use, list.Aliases = "ls [OPTIONS]", []string{"ps", "list"}
-	inspect := newContainerInspect(a)
-	return group("container", "Commands about containers", newRun(a), newCreate(a), newStart(a), newStop(a), newKill(a),
-		newWait(a), newRm(a), list, newExec(a), newLogs(a), inspect, newPort(a), newRename(a))
-}
-
-func imageCommands(a *app) *cobra.Command {
-	list := newImages(a)
-	list.Use, list.Aliases = "ls [OPTIONS] [REPOSITORY[:TAG]]", []string{"list"}
-	remove := newRmi(a)
-	remove.Use, remove.Aliases = "rm [OPTIONS] IMAGE...", []string{"remove"}
-	return group("image", "Commands about images", newPull(a), list, newImageInspect(a), remove, newTag(a), newImport(a), newLoad(a))
-}
-
-func systemCommands(a *app) *cobra.Command {
-	return group("system", "Commands about this machine", newInfo(a))
-}
-
-// group is a command that only holds others.
-func group(name, short string, commands ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{
-		Use: name, Short: short, Args: unknownCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	c.AddCommand(commands...)
-	return c
-}
 
 // unknownCommand tells a command of docker's that is still to come from a
 // mistyped one.
@@ -202,10 +113,4 @@ func (a *app) each(args []string, do func(ref string) (printed string, err error
 		return exit(codeClient)
 	}
 	return nil
-}
-
-// isFile tells whether f is open at all: a closed standard stream is not.
-func isOpen(f *os.File) bool {
-	_, err := f.Stat()
-	return !errors.Is(err, os.ErrInvalid) && err == nil
 }

@@ -10,10 +10,6 @@ import (
 	"minictr/pkg/volume"
 )
 
-func volumeCommands(a *app) *cobra.Command {
-	return group("volume", "Commands about volumes", newVolumeCreate(a), newVolumeLs(a), newVolumeInspect(a), newVolumeRm(a))
-}
-
 func newVolumeCreate(a *app) *cobra.Command {
 	var labels []string
 	cmd := &cobra.Command{

@@ -1,0 +1,177 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// newRoot makes the tree of commands, as far as the command line leads into it: making all
+// of them, with their hundreds of flags, takes longer than most of them run.
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "minictr",
+		Short:         "A container engine you can take apart",
+		Long:          rootHelp,
+		Example:       rootExample,
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          unknownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetArgs(a.args)
+	root.SetVersionTemplate("minictr version {{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
+	wanted := wants(a.args, topLevel)
+	for _, e := range topLevel {
+		if !root.ContainsGroup(e.group) && e.group != "" {
+			root.AddGroup(&cobra.Group{ID: e.group, Title: e.group + ":"})
+		}
+		if wanted(e.name) {
+			c := e.make(a)
+			c.GroupID = e.group
+			root.AddCommand(c)
+		}
+	}
+	root.CompletionOptions.DisableDefaultCmd = len(root.Commands()) == 1
+	return root
+}
+
+// entry is a command that is made when it is needed.
+type entry struct {
+	name  string
+	group string // its paragraph in the help text
+	make  func(*app) *cobra.Command
+}
+
+// The paragraphs of the help text.
+const (
+	containers = "Containers"
+	images     = "Images"
+	look       = "How it works"
+	manage     = "The same, sorted by what they are about"
+)
+
+// topLevel are all commands, in the order in which the help text has them.
+var topLevel = []entry{
+	{"run", containers, newRun},
+	{"create", containers, newCreate},
+	{"start", containers, newStart},
+	{"stop", containers, newStop},
+	{"kill", containers, newKill},
+	{"wait", containers, newWait},
+	{"rm", containers, newRm},
+	{"ps", containers, newPs},
+	{"exec", containers, newExec},
+	{"logs", containers, newLogs},
+	{"inspect", containers, newInspect},
+	{"port", containers, newPort},
+	{"rename", containers, newRename},
+
+	{"pull", images, newPull},
+	{"images", images, newImages},
+	{"rmi", images, newRmi},
+	{"tag", images, newTag},
+	{"import", images, newImport},
+	{"load", images, newLoad},
+
+	{"plan", look, newPlan},
+	{"step", look, newStep},
+	{"doctor", look, newDoctor},
+
+	{"container", manage, func(a *app) *cobra.Command {
+		return group(a, "container", "Commands about containers", containerCommands)
+	}},
+	{"image", manage, func(a *app) *cobra.Command { return group(a, "image", "Commands about images", imageCommands) }},
+	{"volume", manage, func(a *app) *cobra.Command { return group(a, "volume", "Commands about volumes", volumeCommands) }},
+	{"system", manage, func(a *app) *cobra.Command { return group(a, "system", "Commands about this machine", systemCommands) }},
+
+	{"version", "", newVersion},
+	{"info", "", newInfo},
+}
+
+// Docker's long forms.
+var (
+	containerCommands = []entry{
+		{name: "run", make: newRun},
+		{name: "create", make: newCreate},
+		{name: "start", make: newStart},
+		{name: "stop", make: newStop},
+		{name: "kill", make: newKill},
+		{name: "wait", make: newWait},
+		{name: "rm", make: newRm},
+		{name: "ls", make: newContainerLs},
+		{name: "exec", make: newExec},
+		{name: "logs", make: newLogs},
+		{name: "inspect", make: newContainerInspect},
+		{name: "port", make: newPort},
+		{name: "rename", make: newRename},
+	}
+	imageCommands = []entry{
+		{name: "pull", make: newPull},
+		{name: "ls", make: newImageLs},
+		{name: "inspect", make: newImageInspect},
+		{name: "rm", make: newImageRm},
+		{name: "tag", make: newTag},
+		{name: "import", make: newImport},
+		{name: "load", make: newLoad},
+	}
+	volumeCommands = []entry{
+		{name: "create", make: newVolumeCreate},
+		{name: "ls", make: newVolumeLs},
+		{name: "inspect", make: newVolumeInspect},
+		{name: "rm", make: newVolumeRm},
+	}
+	systemCommands = []entry{
+		{name: "info", make: newInfo},
+	}
+)
+
+// wants tells which of the entries args can mean: the one they name, or, for
+// help, completion and mistyped names, any.
+func wants(args []string, entries []entry) func(name string) bool {
+	if len(args) > 0 {
+		for _, e := range entries {
+			if e.name == args[0] {
+				return func(name string) bool { return name == args[0] }
+			}
+		}
+	}
+	return func(string) bool { return true }
+}
+
+// group is a command that only holds others.
+func group(a *app, name, short string, entries []entry) *cobra.Command {
+	c := &cobra.Command{
+		Use: name, Short: short, Args: unknownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var rest []string
+	if len(a.args) > 1 && a.args[0] == name {
+		rest = a.args[1:]
+	}
+	wanted := wants(rest, entries)
+	for _, e := range entries {
+		if wanted(e.name) {
+			c.AddCommand(e.make(a))
+		}
+	}
+	return c
+}
+
+func newContainerLs(a *app) *cobra.Command {
+	c := newPs(a)
+	c.Use, c.Aliases = "ls [OPTIONS]", []string{"ps", "list"}
+	return c
+}
+
+func newImageLs(a *app) *cobra.Command {
+	c := newImages(a)
+	c.Use, c.Aliases = "ls [OPTIONS] [REPOSITORY[:TAG]]", []string{"list"}
+	return c
+}
+
+func newImageRm(a *app) *cobra.Command {
+	c := newRmi(a)
+	c.Use, c.Aliases = "rm [OPTIONS] IMAGE...", []string{"remove"}
+	return c
+}
