@@ -73,6 +73,9 @@ func (a *app) execute(args []string) error {
 	if err != nil {
 		return err
 	}
+	if p.Terminal && p.ConsoleSize == nil {
+		p.ConsoleSize = userSize()
+	}
 	return execWait(c, oci.ExecOptions{
 		Process: p, PidFile: *pidFile, ConsoleSocket: *socket, KeepConsole: !*detach, PreserveFDs: *preserve, IgnorePaused: *ignorePaused,
 	}, *detach)

@@ -13,17 +13,22 @@ import (
 type flags struct {
 	*flag.FlagSet
 	args   string // what follows the options, for the help text
+	text   string // a help text that is written by hand
 	helped bool
 }
 
 func newFlags(name, args string) *flags {
 	f := &flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError), args: args}
 	f.SetOutput(io.Discard)
-	f.Usage = f.help
+	f.Usage = func() {} // not after every mistake
 	return f
 }
 
 func (f *flags) help() {
+	if f.text != "" {
+		fmt.Print(f.text)
+		return
+	}
 	fmt.Printf("usage: minictr-oci %s [OPTION…] %s\n", f.Name(), f.args)
 	f.VisitAll(func(o *flag.Flag) {
 		dashes := "--"
@@ -40,6 +45,7 @@ func (f *flags) first(args []string) ([]string, error) {
 	err := f.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		f.helped = true
+		f.help()
 		return nil, nil
 	}
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
 	"minictr/pkg/oci"
 	"minictr/pkg/terminal"
 )
@@ -60,9 +62,6 @@ func relay(ctx context.Context, pid int, console *os.File) (int, error) {
 			return 0, err
 		}
 		defer func() { _ = restore() }()
-		if size, err := terminal.SizeOf(os.Stdin); err == nil {
-			_ = terminal.Resize(console, size)
-		}
 		go terminal.Follow(ctx, os.Stdin, func(s terminal.Size) { _ = terminal.Resize(console, s) })
 	}
 	go func() { _, _ = io.Copy(console, os.Stdin) }() // ends with this process: a read from stdin cannot be taken back
@@ -80,4 +79,16 @@ func relay(ctx context.Context, pid int, console *os.File) (int, error) {
 	case <-time.After(500 * time.Millisecond): // a background process keeps the terminal
 	}
 	return code, err
+}
+
+// userSize is the size of the user's terminal, nil if there is none.
+func userSize() *specs.Box {
+	if !isTerminal(os.Stdin) {
+		return nil
+	}
+	size, err := terminal.SizeOf(os.Stdin)
+	if err != nil {
+		return nil
+	}
+	return &specs.Box{Width: uint(size.Width), Height: uint(size.Height)}
 }

@@ -57,6 +57,7 @@ func (a *app) runContainer(args []string) error {
 		return err
 	}
 	o.Run, o.KeepConsole = true, !*detach
+	o.ConsoleSize = userSize()
 	if *detach {
 		_, err := a.root.Create(o)
 		return err

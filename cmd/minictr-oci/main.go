@@ -99,7 +99,7 @@ func (a *app) run(args []string) error {
 	_ = f.String("criu", "", "")
 	showVersion := f.Bool("version", false, "")
 	f.BoolVar(showVersion, "v", false, "")
-	f.Usage = func() { fmt.Print(usage) }
+	f.text = usage
 	rest, err := f.first(args)
 	if err != nil || f.helped {
 		return err

@@ -28,9 +28,10 @@ type Options struct {
 	PidFile string
 	Run     bool // create and start in one
 
-	ConsoleSocket string // unix socket that gets the terminal's master
-	KeepConsole   bool   // the caller wants the master himself, see Container.Console
-	PreserveFDs   int    // descriptors from 3 on that the program gets
+	ConsoleSocket string     // unix socket that gets the terminal's master
+	KeepConsole   bool       // the caller wants the master himself, see Created.Console
+	ConsoleSize   *specs.Box // of the terminal, unless the configuration says one
+	PreserveFDs   int        // descriptors from 3 on that the program gets
 	NoPivot       bool
 	NoNewKeyring  bool
 }
@@ -72,6 +73,9 @@ func (r Root) Create(o Options) (*Created, error) {
 	config.Created = !o.Run || hasStartHooks(config.Spec)
 	config.PreserveFDs, config.NoPivot, config.NoNewKeyring = o.PreserveFDs+listenFDs(), o.NoPivot, o.NoNewKeyring
 	passListenFDs(config.Spec.Process)
+	if config.Spec.Process.ConsoleSize == nil {
+		config.Spec.Process.ConsoleSize = o.ConsoleSize
+	}
 	c := &Container{ID: o.ID, Bundle: bundle, Created: time.Now().UTC(), Spec: config.Spec, Plan: config, Open: !config.Created, dir: dir}
 	made := &Created{Container: c}
 	if err := made.create(o); err != nil {
@@ -123,7 +127,7 @@ func (c *Created) create(o Options) error {
 		return err
 	}
 	defer journal.Close()
-	p, err := runPlan(plan, journal)
+	p, err := runPlan(plan, journal, nil)
 	if err != nil {
 		return explainFailure(err, c.Spec.Process)
 	}
@@ -159,16 +163,32 @@ func consoleIO(p *specs.Process) runtime.IO {
 	return o
 }
 
-// runPlan runs a plan with our standard streams.
-func runPlan(plan step.Plan, journal *step.Journal) (*step.Process, error) {
-	stdio, err := duplicates()
+// runPlan runs a plan with our standard streams, or with another input.
+func runPlan(plan step.Plan, journal *step.Journal, stdin *os.File) (*step.Process, error) {
+	slots, err := duplicates()
 	if err != nil {
 		return nil, err
 	}
-	goruntime.LockOSThread()
-	defer goruntime.UnlockOSThread()
-	runner := step.Runner{Journal: journal, Slots: stdio}
-	return runner.Run(plan)
+	if stdin != nil {
+		slots[process.Stdin] = int(stdin.Fd())
+	}
+	runner := step.Runner{Journal: journal, Slots: slots}
+	if plan.Index("namespace.reach") < 0 && plan.Index("namespace.join-parent") < 0 {
+		goruntime.LockOSThread()
+		defer goruntime.UnlockOSThread()
+		return runner.Run(plan)
+	}
+	// The plan changes where the children of its thread are born. The thread
+	// stays locked and so ends with the goroutine.
+	var p *step.Process
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		goruntime.LockOSThread()
+		p, err = runner.Run(plan)
+	}()
+	<-done
+	return p, err
 }
 
 // console hands the terminal's master to whoever is to have it.

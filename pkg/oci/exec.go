@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	goruntime "runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"minictr/pkg/kernel"
-	"minictr/pkg/process"
 	"minictr/pkg/runtime"
 	"minictr/pkg/step"
 )
@@ -56,7 +54,7 @@ func (c *Container) Exec(o ExecOptions) (*Executed, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := runPlan(plan, nil)
+	p, err := runPlan(plan, nil, nil)
 	if err != nil {
 		return nil, explainFailure(err, o.Process)
 	}
@@ -189,15 +187,7 @@ func (c *Container) containerHook(h specs.Hook) error {
 	// The hook's path, not its first argument, names the program.
 	exec := &plan[len(plan)-1]
 	exec.Calls = []kernel.Call{kernel.Execve(h.Path, c.Plan.ContainerHook(h).Args, h.Env)}
-	stdio, err := duplicates()
-	if err != nil {
-		return err
-	}
-	stdio[process.Stdin] = int(in.Fd())
-	goruntime.LockOSThread()
-	defer goruntime.UnlockOSThread()
-	runner := step.Runner{Slots: stdio}
-	p, err := runner.Run(plan)
+	p, err := runPlan(plan, nil, in)
 	if err != nil {
 		return err
 	}
