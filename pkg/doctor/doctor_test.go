@@ -80,7 +80,7 @@ func TestThisMachineCanRunContainers(t *testing.T) {
 	check(t)
 	start := time.Now()
 	r := Run(t.Context(), Options{Root: filepath.Join(t.TempDir(), "not/yet/made")})
-	if took := time.Since(start); took > 3*time.Second {
+	if took := time.Since(start); took > 3*time.Second && os.Getenv("MINICTR_VM") == "" { // emulated, it takes longer
 		t.Errorf("it took %v", took)
 	}
 	for _, f := range r.Findings {

@@ -79,8 +79,13 @@ func layers(dir, options string) []kernel.Call {
 		kernel.Openat(kernel.AtFDCWD, d("lower/file"), unix.O_WRONLY|unix.O_CREAT|unix.O_CLOEXEC, 0o644),
 		kernel.Mount("overlay", place, "overlay", 0, data),
 		kernel.Unlinkat(kernel.AtFDCWD, place+"/file", 0),
-		kernel.Rmdir(place + "/dir"), kernel.Mkdir(place+"/dir", 0o755), // an opaque directory needs an attribute
 	}
+}
+
+// opaque are calls that hide a directory of the lower layer below a new one,
+// which needs an attribute.
+func opaque() []kernel.Call {
+	return []kernel.Call{kernel.Rmdir(place + "/dir"), kernel.Mkdir(place+"/dir", 0o755)}
 }
 
 func overlayMount(x *examination) {
@@ -88,12 +93,13 @@ func overlayMount(x *examination) {
 		return
 	}
 	calls := append([]kernel.Call{apart(), kernel.Mount("tmpfs", "/sys", "tmpfs", 0, "size=64k")}, layers("/sys", "")...)
-	x.tried(try(unix.CLONE_NEWNS, calls...), Missing, "overlay", "mounts, copies up, and hides what is deleted",
+	x.tried(try(unix.CLONE_NEWNS, append(calls, opaque()...)...), Missing, "overlay", "mounts, copies up, and hides what is deleted",
 		"no container can have an image's layers as its root", "a kernel with CONFIG_OVERLAY_FS")
 }
 
 // userOverlay does the same as a mapped root in a user namespace, which the
-// kernel allows since 5.11.
+// kernel allows since 5.11. No directory is made opaque: before 6.6 a tmpfs
+// keeps no attributes of users, and the disk's file system is tried elsewhere.
 func userOverlay(x *examination) {
 	calls := append([]kernel.Call{
 		kernel.Tell(), kernel.Await(), kernel.Setresgid(0), kernel.Setresuid(0),

@@ -17,29 +17,30 @@ import (
 )
 
 // linkKinds are the kinds of links that networks are made of. Macvlan and
-// ipvlan sit on another link.
+// ipvlan sit on another link, each on one of its own: the two ends of the veth
+// pair that is made first.
 var linkKinds = []struct {
 	kind        string
 	level       Level
 	consequence string
-	link        func(name string, parent int) netlink.Link
+	link        func(name string, ends [2]int) netlink.Link
 }{
-	{"veth", Missing, "containers cannot be connected: run them with --network none or host", func(name string, _ int) netlink.Link {
+	{"veth", Missing, "containers cannot be connected: run them with --network none or host", func(name string, _ [2]int) netlink.Link {
 		return &netlink.Veth{LinkAttrs: attrs(name, 0), PeerName: name + "p"}
 	}},
-	{"bridge", Missing, "containers cannot be connected: run them with --network none or host", func(name string, _ int) netlink.Link {
+	{"bridge", Missing, "containers cannot be connected: run them with --network none or host", func(name string, _ [2]int) netlink.Link {
 		return &netlink.Bridge{LinkAttrs: attrs(name, 0)}
 	}},
-	{"macvlan", Warn, "no networks of the macvlan driver", func(name string, parent int) netlink.Link {
-		return &netlink.Macvlan{LinkAttrs: attrs(name, parent), Mode: netlink.MACVLAN_MODE_BRIDGE}
+	{"macvlan", Warn, "no networks of the macvlan driver", func(name string, ends [2]int) netlink.Link {
+		return &netlink.Macvlan{LinkAttrs: attrs(name, ends[0]), Mode: netlink.MACVLAN_MODE_BRIDGE}
 	}},
-	{"ipvlan", Warn, "no networks of the ipvlan driver", func(name string, parent int) netlink.Link {
-		return &netlink.IPVlan{LinkAttrs: attrs(name, parent), Mode: netlink.IPVLAN_MODE_L2}
+	{"ipvlan", Warn, "no networks of the ipvlan driver", func(name string, ends [2]int) netlink.Link {
+		return &netlink.IPVlan{LinkAttrs: attrs(name, ends[1]), Mode: netlink.IPVLAN_MODE_L2}
 	}},
-	{"vxlan", Warn, "no overlay networks between hosts", func(name string, _ int) netlink.Link {
+	{"vxlan", Warn, "no overlay networks between hosts", func(name string, _ [2]int) netlink.Link {
 		return &netlink.Vxlan{LinkAttrs: attrs(name, 0), VxlanId: 1, Port: 4789}
 	}},
-	{"dummy", Info, "", func(name string, _ int) netlink.Link { return &netlink.Dummy{LinkAttrs: attrs(name, 0)} }},
+	{"dummy", Info, "", func(name string, _ [2]int) netlink.Link { return &netlink.Dummy{LinkAttrs: attrs(name, 0)} }},
 }
 
 func attrs(name string, parent int) netlink.LinkAttrs {
@@ -64,16 +65,16 @@ func links(x *examination) {
 		return
 	}
 	defer h.Close()
-	parent := 0
+	var ends [2]int
 	var have []string
 	for i, k := range linkKinds {
 		name := fmt.Sprintf("doctor%d", i)
-		err := h.LinkAdd(k.link(name, parent))
+		err := h.LinkAdd(k.link(name, ends))
 		switch {
 		case err == nil:
 			have = append(have, k.kind)
-			if l, err := h.LinkByName(name); err == nil && parent == 0 {
-				parent = l.Attrs().Index
+			if k.kind == "veth" {
+				ends = [2]int{index(h, name), index(h, name+"p")}
 			}
 		case k.level == Info:
 			x.add(Info, k.kind, "not here ("+err.Error()+"); minictr does not need it", "", "")
@@ -82,6 +83,15 @@ func links(x *examination) {
 		}
 	}
 	x.add(OK, "links", strings.Join(have, " "), "", "")
+}
+
+// index is a link's number, 0 if there is none.
+func index(h *netlink.Handle, name string) int {
+	l, err := h.LinkByName(name)
+	if err != nil {
+		return 0
+	}
+	return l.Attrs().Index
 }
 
 // firewall makes the rules of a network, in a network namespace of their own.

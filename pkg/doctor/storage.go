@@ -62,8 +62,7 @@ func (x *examination) layersOn(dir string) {
 		return
 	}
 	calls := append([]kernel.Call{apart()}, layers(tmp, "")...)
-	calls = append(calls, kernel.Setxattr(tmp+"/upper", "trusted.minictr", "y"))
-	err = try(unix.CLONE_NEWNS, calls...)
+	err = try(unix.CLONE_NEWNS, append(calls, opaque()...)...)
 	if rerr := os.RemoveAll(tmp); rerr != nil {
 		err = errors.Join(err, rerr)
 	}

@@ -23,6 +23,8 @@ func needRoot(t *testing.T) {
 	}
 }
 
+//minictr:vm
+
 // halfMade spawns a child with namespaces of its own that makes calls and then
 // stands still. It is gone when the test ends.
 func halfMade(t *testing.T, flags kernel.CloneFlags, calls ...kernel.Call) *kernel.Child {
