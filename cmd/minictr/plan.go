@@ -10,6 +10,7 @@ type planFlags struct {
 	containerFlags
 	style   styleFlags
 	json    bool
+	picture bool
 	without []string
 }
 
@@ -29,6 +30,7 @@ Calls are printed as strace prints them. What a call will return is not known
 yet: <root> stands for the descriptor that the step before has opened.`,
 		Example: `  minictr plan alpine sh
   minictr plan --network none -m 64m alpine true
+  minictr plan --picture alpine true
   minictr plan --json alpine true | jq -r .step`,
 		Args: atLeast(1, "an image"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -39,6 +41,7 @@ yet: <root> stands for the descriptor that the step before has opened.`,
 	f.add(fs)
 	f.style.add(cmd)
 	fs.BoolVar(&f.json, "json", false, "one step a line, as JSON")
+	fs.BoolVar(&f.picture, "picture", false, "draw the steps of host and container side by side")
 	fs.StringArrayVar(&f.without, "without", nil, "leave out a `step`")
 	return cmd
 }
@@ -63,8 +66,11 @@ func (a *app) plan(cmd *cobra.Command, args []string, f *planFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.json {
+	switch {
+	case f.json:
 		return explain.PlanJSON(a.out, plan)
+	case f.picture:
+		return explain.Picture(a.out, plan)
 	}
 	return explain.Plan(a.out, plan, f.style.of(a.out))
 }
