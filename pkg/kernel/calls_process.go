@@ -19,11 +19,14 @@ type cloneArgs struct {
 	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
 }
 
+// flags always have CLONE_CLEAR_SIGHAND: Go's signal handlers must not run in a
+// child that is no Go program any more.
 func (a *CloneArgs) flags() CloneFlags {
+	flags := a.Flags | unix.CLONE_CLEAR_SIGHAND
 	if a.Cgroup != "" {
-		return a.Flags | unix.CLONE_INTO_CGROUP
+		flags |= unix.CLONE_INTO_CGROUP
 	}
-	return a.Flags
+	return flags
 }
 
 // exitSignal is none with CLONE_PARENT: a sibling ends with our own signal.

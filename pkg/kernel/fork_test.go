@@ -170,7 +170,7 @@ func TestCallsPrintAsStraceDoes(t *testing.T) {
 	}{
 		{Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""), `mount("proc", "/proc", "proc", MS_NOSUID|MS_NODEV|MS_NOEXEC, NULL)`},
 		{PivotRoot(".", "."), `pivot_root(".", ".")`},
-		{Clone(CloneArgs{Flags: unix.CLONE_NEWPID, Cgroup: "cg"}), `clone3({flags=CLONE_NEWPID|CLONE_INTO_CGROUP, exit_signal=SIGCHLD, stack=NULL, stack_size=0, cgroup=<cg>}, 88)`},
+		{Clone(CloneArgs{Flags: unix.CLONE_NEWPID, Cgroup: "cg"}), `clone3({flags=CLONE_NEWPID|CLONE_CLEAR_SIGHAND|CLONE_INTO_CGROUP, exit_signal=SIGCHLD, stack=NULL, stack_size=0, cgroup=<cg>}, 88)`},
 		{Openat2(AtFDCWD, "/x", unix.O_PATH|unix.O_CLOEXEC, 0, unix.RESOLVE_IN_ROOT), `openat2(AT_FDCWD, "/x", {flags=O_RDONLY|O_CLOEXEC|O_PATH, resolve=RESOLVE_IN_ROOT}, 24)`},
 		{Mkdir("/a\tb", 0o755), `mkdirat(AT_FDCWD, "/a\tb", 0755)`},
 		{Mknodat(AtFDCWD, "null", unix.S_IFCHR|0o666, 1, 3), `mknodat(AT_FDCWD, "null", S_IFCHR|0666, makedev(0x1, 0x3))`},

@@ -104,7 +104,7 @@ func Clone(s Set, later kernel.CloneFlags, cgroup kernel.Slot) step.Step {
 		Name: "namespace.clone", Topic: book.Namespaces, Side: step.Clone,
 		Why: "one call makes the process and its namespaces; from here on two processes work side by side",
 		Calls: []kernel.Call{
-			kernel.Clone(kernel.CloneArgs{Flags: flags | unix.CLONE_CLEAR_SIGHAND, Cgroup: cgroup}).As(unshareCommand(flags)),
+			kernel.Clone(kernel.CloneArgs{Flags: flags, Cgroup: cgroup}).As(unshareCommand(flags)),
 		},
 		Rule: "namespaces vanish with their last process",
 	}

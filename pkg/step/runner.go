@@ -85,8 +85,8 @@ func (r *Runner) Run(plan Plan) (*Process, error) {
 // steps walks the plan in its order. It returns the step that failed.
 func (x *run) steps() (int, error) {
 	for i, s := range x.plan {
-		if err := x.pause(i); err != nil {
-			return i, err
+		if at, err := x.pause(i); err != nil {
+			return at, err
 		}
 		var err error
 		switch s.Side {
@@ -226,9 +226,9 @@ func (x *run) verdict() (int, error) {
 
 // pause lets the watcher look around before step i. The child stands still at
 // the barrier that cloneStep put in front of every Inside step.
-func (x *run) pause(i int) error {
+func (x *run) pause(i int) (at int, err error) {
 	if x.Pause == nil {
-		return nil
+		return i, nil
 	}
 	pid := 0
 	if x.child != nil {
@@ -236,19 +236,18 @@ func (x *run) pause(i int) error {
 	}
 	if x.plan[i].Side == Inside {
 		if !x.child.Hear() {
-			_, err := x.verdict()
-			return err
+			return x.verdict() // an earlier step broke off
 		}
 		x.report(i)
 		pid = x.child.Final()
 	}
 	if err := x.Runner.Pause(Pause{x.plan, i, pid}); err != nil {
-		return err
+		return i, err
 	}
 	if x.plan[i].Side == Inside {
 		x.child.Release()
 	}
-	return nil
+	return i, nil
 }
 
 // report emits what the child did in the steps before end, as far as the

@@ -130,6 +130,15 @@ func TestAPausedPlanStopsBeforeEveryStepAndMayBeLeft(t *testing.T) {
 	}
 }
 
+func TestAFailureOfAPausedPlanNamesItsOwnStep(t *testing.T) {
+	r := step.Runner{Pause: func(step.Pause) error { return nil }}
+	_, err := run(t, r, step.Plan{clone(), inside("test.bad", kernel.Chdir("/nowhere")), inside("test.next"), program("true")})
+	var failed *step.Error
+	if !errors.As(err, &failed) || failed.Step.Name != "test.bad" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAStepLeftOutKeepsItsBarriers(t *testing.T) {
 	waits := inside("test.waits", kernel.Await(), kernel.Chdir("/nowhere"))
 	risky := inside("test.risky", kernel.Chdir("/"))
