@@ -78,12 +78,12 @@ func (a *app) execute(args []string) error {
 	}
 	return execWait(c, oci.ExecOptions{
 		Process: p, PidFile: *pidFile, ConsoleSocket: *socket, KeepConsole: !*detach, PreserveFDs: *preserve, IgnorePaused: *ignorePaused,
+		Observe: a.log.observer(),
 	}, *detach)
 }
 
 func execWait(c *oci.Container, o oci.ExecOptions, detach bool) error {
 	fw := newForwarder()
-	defer fw.stop()
 	e, err := c.Exec(o)
 	if err != nil || detach {
 		return err

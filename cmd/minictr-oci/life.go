@@ -13,7 +13,7 @@ import (
 )
 
 // createFlags are the options that create and run share.
-func createFlags(f *flags) func(id string) (oci.Options, error) {
+func (a *app) createFlags(f *flags) func(id string) (oci.Options, error) {
 	bundle := f.stringBoth("bundle", "b", ".", "`directory` of the bundle")
 	pidFile := f.String("pid-file", "", "`file` to write the process id to")
 	socket := f.String("console-socket", "", "unix `socket` that gets the terminal's master")
@@ -23,14 +23,14 @@ func createFlags(f *flags) func(id string) (oci.Options, error) {
 	return func(id string) (oci.Options, error) {
 		return oci.Options{
 			ID: id, Bundle: *bundle, PidFile: *pidFile, ConsoleSocket: *socket,
-			PreserveFDs: *preserve, NoPivot: *noPivot, NoNewKeyring: *noKeyring,
+			PreserveFDs: *preserve, NoPivot: *noPivot, NoNewKeyring: *noKeyring, Observe: a.log.observer(),
 		}, oci.CheckFDs(*preserve)
 	}
 }
 
 func (a *app) create(args []string) error {
 	f := newFlags("create", "ID")
-	options := createFlags(f)
+	options := a.createFlags(f)
 	ids, err := f.all(args, 1, 1)
 	if err != nil || f.helped {
 		return err
@@ -44,7 +44,7 @@ func (a *app) create(args []string) error {
 
 func (a *app) runContainer(args []string) error {
 	f := newFlags("run", "ID")
-	options := createFlags(f)
+	options := a.createFlags(f)
 	detach := f.boolBoth("detach", "d", "leave it running and return")
 	keep := f.Bool("keep", false, "do not delete it when it has ended")
 	_ = f.Bool("no-subreaper", false, "accepted; nothing is reaped here but the container")
@@ -69,7 +69,6 @@ func (a *app) runContainer(args []string) error {
 // ours.
 func (a *app) foreground(o oci.Options, keep bool) error {
 	fw := newForwarder()
-	defer fw.stop()
 	c, err := a.root.Create(o)
 	if err != nil {
 		return err

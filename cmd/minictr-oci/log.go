@@ -51,9 +51,18 @@ func (l *logger) fatal(err error) {
 
 func (l *logger) warn(err error) { l.write("warning", oneLine(err)) }
 
-func (l *logger) debugf(format string, args ...any) {
-	if l.debug {
-		l.write("debug", fmt.Sprintf(format, args...))
+// observer tells every kernel call of a plan, with --debug.
+func (l *logger) observer() func(step.Event) {
+	if !l.debug {
+		return nil
+	}
+	return func(e step.Event) {
+		switch e.Kind {
+		case step.CallEvent:
+			l.write("debug", fmt.Sprintf("%s: %s = %s <%d us>", e.Step, e.Call, e.Result, e.Nanos/1000))
+		case step.StepEvent, step.UndoEvent:
+			l.write("debug", fmt.Sprintf("%s %s", e.Kind, e.Step))
+		}
 	}
 }
 

@@ -34,6 +34,8 @@ type Options struct {
 	PreserveFDs   int        // descriptors from 3 on that the program gets
 	NoPivot       bool
 	NoNewKeyring  bool
+
+	Observe func(step.Event) // told every call of the plan; nil: nobody asks
 }
 
 // Created is a container that this process has made.
@@ -127,7 +129,7 @@ func (c *Created) create(o Options) error {
 		return err
 	}
 	defer journal.Close()
-	p, err := runPlan(plan, journal, nil)
+	p, err := runPlan(plan, journal, o.Observe, nil)
 	if err != nil {
 		return explainFailure(err, c.Spec.Process)
 	}
@@ -164,7 +166,7 @@ func consoleIO(p *specs.Process) runtime.IO {
 }
 
 // runPlan runs a plan with our standard streams, or with another input.
-func runPlan(plan step.Plan, journal *step.Journal, stdin *os.File) (*step.Process, error) {
+func runPlan(plan step.Plan, journal *step.Journal, observe func(step.Event), stdin *os.File) (*step.Process, error) {
 	slots, err := duplicates()
 	if err != nil {
 		return nil, err
@@ -172,7 +174,7 @@ func runPlan(plan step.Plan, journal *step.Journal, stdin *os.File) (*step.Proce
 	if stdin != nil {
 		slots[process.Stdin] = int(stdin.Fd())
 	}
-	runner := step.Runner{Journal: journal, Slots: slots}
+	runner := step.Runner{Journal: journal, Observe: observe, Slots: slots}
 	if plan.Index("namespace.reach") < 0 && plan.Index("namespace.join-parent") < 0 {
 		goruntime.LockOSThread()
 		defer goruntime.UnlockOSThread()

@@ -25,6 +25,8 @@ type ExecOptions struct {
 	KeepConsole   bool // as in Options
 	PreserveFDs   int
 	IgnorePaused  bool
+
+	Observe func(step.Event) // as in Options
 }
 
 // Executed is a process that Exec started, our child.
@@ -54,7 +56,7 @@ func (c *Container) Exec(o ExecOptions) (*Executed, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := runPlan(plan, nil, nil)
+	p, err := runPlan(plan, nil, o.Observe, nil)
 	if err != nil {
 		return nil, explainFailure(err, o.Process)
 	}
@@ -187,7 +189,7 @@ func (c *Container) containerHook(h specs.Hook) error {
 	// The hook's path, not its first argument, names the program.
 	exec := &plan[len(plan)-1]
 	exec.Calls = []kernel.Call{kernel.Execve(h.Path, c.Plan.ContainerHook(h).Args, h.Env)}
-	p, err := runPlan(plan, nil, in)
+	p, err := runPlan(plan, nil, nil, in)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -250,19 +249,19 @@ func (b *builder) hierarchies() []rootfs.Hierarchy {
 	if h.Mode() == cgroup.V2 {
 		return []rootfs.Hierarchy{{}}
 	}
-	mounted := make(map[string][]string) // mount point → its controllers
-	for c, dir := range h.V1 {
-		if b.cg.Dir(c) != "" {
-			mounted[dir] = append(mounted[dir], c)
+	var points []string
+	for c, point := range h.V1 {
+		if b.cg.Dir(c) != "" && !slices.Contains(points, point) {
+			points = append(points, point)
 		}
 	}
-	var list []rootfs.Hierarchy
-	for _, dir := range slices.Sorted(maps.Keys(mounted)) {
-		slices.Sort(mounted[dir])
-		list = append(list, rootfs.Hierarchy{Name: filepath.Base(dir), Controllers: mounted[dir]})
-	}
 	if h.Unified != "" {
-		list = append(list, rootfs.Hierarchy{Name: filepath.Base(h.Unified)})
+		points = append(points, h.Unified)
+	}
+	slices.Sort(points)
+	var list []rootfs.Hierarchy
+	for _, point := range points {
+		list = append(list, rootfs.Hierarchy{Name: filepath.Base(point), Dir: point + b.cg.Path})
 	}
 	return list
 }

@@ -3,6 +3,7 @@ package runtime
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -50,6 +51,7 @@ func (b *builder) root(mounts []rootfs.Mount, devices []specs.LinuxDevice) {
 		}
 		b.add(rootfs.Sources(mounts, b.spec.Linux.MaskedPaths))
 	}
+	b.cgroupSources(mounts)
 	b.add(rootfs.Private(unix.MS_SLAVE))
 	switch {
 	case b.c.Overlay != nil:
@@ -67,6 +69,12 @@ func (b *builder) root(mounts []rootfs.Mount, devices []specs.LinuxDevice) {
 	}
 }
 
+func (b *builder) cgroupSources(mounts []rootfs.Mount) {
+	if slices.ContainsFunc(mounts, func(m rootfs.Mount) bool { return m.Type == "cgroup" }) {
+		b.addIfAny(rootfs.CgroupSources(b.hierarchies()))
+	}
+}
+
 // sharedRoot is the root of a container that shares a mount namespace.
 func (b *builder) sharedRoot(mounts []rootfs.Mount, devices []specs.LinuxDevice) {
 	switch {
@@ -79,6 +87,7 @@ func (b *builder) sharedRoot(mounts []rootfs.Mount, devices []specs.LinuxDevice)
 	if b.userns() {
 		b.add(rootfs.DeviceSources(devices))
 	}
+	b.cgroupSources(mounts)
 	b.hooks()
 	b.add(rootfs.Confine(b.rootPath()))
 }
