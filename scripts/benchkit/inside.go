@@ -102,7 +102,7 @@ func (b *bench) rootfs() error {
 func (b *bench) race(task, title string, all []*contender) {
 	progress("%s: %d contenders", task, len(all))
 	table := table{task: task, title: title}
-	table.rows = rounds(all, b.warmup, b.rounds, b.report.missing)
+	table.rows = rounds(all, b.warmup, b.rounds, quiet, b.report.missing)
 	b.report.tables = append(b.report.tables, table)
 }
 

@@ -33,6 +33,9 @@ func outside(o options) (err error) {
 	if os.Geteuid() != 0 {
 		return errors.New("namespaces, mounts and the engines need root (sudo scripts/bench)")
 	}
+	// Caught before anything is made: from here on a signal means to stop and clean up.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	temp, err := tempDir()
 	if err != nil {
 		return err
@@ -60,9 +63,6 @@ func outside(o options) (err error) {
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
 		Pdeathsig:  unix.SIGKILL,
 	}
-	// Caught before anything is made: from here on a signal means to stop and clean up.
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("make the room: %w", err)
 	}

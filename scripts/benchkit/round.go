@@ -41,6 +41,7 @@ func rounds(all []*contender, warmup, counted int, complain func(name string, wh
 			if out[i] {
 				continue
 			}
+			settle()
 			t, err := all[i].turn(round)
 			if err != nil {
 				complain(all[i].name, err)
@@ -67,7 +68,6 @@ func (c *contender) turn(number int) (elapsed time.Duration, err error) {
 	if c.unique {
 		argv = append(argv[:len(argv):len(argv)], fmt.Sprintf("bench-%d", number))
 	}
-	quiet()
 	c.world.do(func() { elapsed, err = stopwatch(argv, append(os.Environ(), c.env...)) })
 	if err == nil && c.after != nil {
 		err = c.after()
@@ -140,6 +140,9 @@ func newWorld(furnish func() error) (*world, error) {
 	go func() {
 		runtime.LockOSThread() // and never unlocked: no other goroutine may end up in this namespace
 		err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS)
+		if err == nil {
+			err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+		}
 		if err == nil {
 			err = furnish()
 		}
