@@ -33,6 +33,14 @@ var escapes = func() (table [utf8.RuneSelf]string) {
 	return table
 }()
 
+// plain marks the bytes that stand for themselves: most of what is printed.
+var plain = func() (table [256]bool) {
+	for c := range table {
+		table[c] = c < utf8.RuneSelf && escapes[c] == ""
+	}
+	return table
+}()
+
 // appendEntry appends one line of a json-file log: text, which stream, when.
 // when is already in the file's form, quotes included.
 func appendEntry(b, text []byte, stream string, when []byte) []byte {
@@ -60,24 +68,28 @@ func appendTime(b []byte, t time.Time) []byte {
 // appendString appends s as a JSON string.
 func appendString(b, s []byte) []byte {
 	b = append(b, '"')
-	start := 0 // of the bytes that stand for themselves and are not in b yet
 	for i := 0; i < len(s); {
-		escape, n := "", 1
-		if c := s[i]; c < utf8.RuneSelf {
-			escape = escapes[c]
-		} else {
-			escape, n = escapeRune(s[i:])
+		start := i
+		for i < len(s) && plain[s[i]] {
+			i++
 		}
-		if escape != "" {
-			if start < i {
-				b = append(b, s[start:i]...)
+		if start < i {
+			b = append(b, s[start:i]...)
+		}
+		for i < len(s) && !plain[s[i]] {
+			if s[i] < utf8.RuneSelf {
+				b = append(b, escapes[s[i]]...)
+				i++
+				continue
+			}
+			escape, n := escapeRune(s[i:])
+			if escape == "" {
+				b = append(b, s[i:i+n]...)
 			}
 			b = append(b, escape...)
-			start = i + n
+			i += n
 		}
-		i += n
 	}
-	b = append(b, s[start:]...)
 	return append(b, '"')
 }
 

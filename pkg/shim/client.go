@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,17 +17,18 @@ import (
 	"minictr/pkg/terminal"
 )
 
-// patience is how long a client may neither take output nor say that it is
-// alive before it counts as stopped, and the container goes on without it.
-const patience = 10 * time.Second
+// defaultPatience is how long a client may neither take output nor say that it
+// is alive before it counts as stopped, and the container goes on without it.
+const defaultPatience = 10 * time.Second
 
 // client is a command that is connected to the shim.
 type client struct {
-	conn   *net.UnixConn
-	frames *wire.Reader
-	starts bool           // it has started this shim
-	reply  chan wire.Type // Continue or Quit; closed when the client is gone
-	queue  queue          // its input for the container
+	conn     *net.UnixConn
+	frames   *wire.Reader
+	patience time.Duration
+	starts   bool           // it has started this shim
+	reply    chan wire.Type // Continue or Quit; closed when the client is gone
+	queue    queue          // its input for the container
 
 	wants wire.Streams // set before it is in the list of clients
 	alive atomic.Int64 // when it last said that it is, in Unix nanoseconds
@@ -38,7 +40,7 @@ type client struct {
 }
 
 func newClient(conn *net.UnixConn) *client {
-	return &client{conn: conn, frames: wire.NewReader(conn), reply: make(chan wire.Type, 1)}
+	return &client{conn: conn, frames: wire.NewReader(conn), patience: defaultPatience, reply: make(chan wire.Type, 1)}
 }
 
 // startRequest reads what the shim is to do.
@@ -55,7 +57,7 @@ func (c *client) startRequest() (wire.StartRequest, error) {
 }
 
 // send sends a message. A client that is stopped gets it later.
-func (c *client) send(t wire.Type, message any) { c.sendWithin(patience, t, message) }
+func (c *client) send(t wire.Type, message any) { c.sendWithin(c.patience, t, message) }
 
 // sendWithin is send with another patience; 0 waits as long as it takes.
 func (c *client) sendWithin(limit time.Duration, t wire.Type, message any) {
@@ -85,7 +87,7 @@ func (c *client) output(t wire.Type, frame []byte) {
 		c.lost += uint64(len(frame) - wire.HeaderLen)
 		return
 	}
-	c.write(frame, patience)
+	c.write(frame, c.patience)
 }
 
 // write sends b. With a limit, a client that takes nothing for so long, and
@@ -131,7 +133,7 @@ func (c *client) catchUp() bool {
 	}
 	c.rest = nil
 	if lost, err := wire.Encode(wire.Lost, c.lost); err == nil {
-		c.write(lost, patience)
+		c.write(lost, c.patience)
 	}
 	c.lost = 0
 	return len(c.rest) == 0
@@ -408,8 +410,11 @@ func (c *client) last(t wire.Type, message any) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.rest) == 0 || c.catchUp() {
-		c.write(b, patience)
+	if len(c.rest) > 0 {
+		lost, _ := wire.Encode(wire.Lost, c.lost)
+		b = slices.Concat(c.rest, lost, b)
+		c.rest = nil
 	}
+	c.write(b, c.patience)
 	_ = c.conn.CloseWrite()
 }

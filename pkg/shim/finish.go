@@ -35,14 +35,14 @@ func (s *shim) finish(status syscall.WaitStatus) error {
 	if err := errors.Join(errs...); err != nil {
 		exit.Error = err.Error()
 	}
-	later, err := s.close(record.State{
+	deletes, err := s.close(record.State{
 		Status: record.Exited, ExitCode: exit.Code, OOMKilled: exit.OOMKilled, Error: exit.Error,
 	}, undone == nil)
 	if err != nil && exit.Error == "" {
 		exit.Error = err.Error()
 	}
 	s.clients.close(wire.Exited, exit)
-	return errors.Join(err, later())
+	return errors.Join(err, deletes(), s.tidyNetwork(networkIdle))
 }
 
 // fail is the end of a container that did not start. The runner has undone
@@ -57,11 +57,13 @@ func (s *shim) fail(cause error) error {
 	if s.runtime != nil {
 		disconnected = disconnect(s.runtime)
 	}
-	later, err := s.close(record.State{
-		Status: record.Created, ExitCode: failure.Code, Error: failure.Message,
-	}, !undoFailed(cause))
+	status := record.Created
+	if last, err := record.ReadState(s.bundle); err == nil && last.Status == record.Exited {
+		status = record.Exited // it did run once
+	}
+	deletes, err := s.close(record.State{Status: status, ExitCode: failure.Code, Error: failure.Message}, !undoFailed(cause))
 	s.clients.close(wire.Failed, failure)
-	return errors.Join(disconnected, err, later())
+	return errors.Join(disconnected, err, deletes(), s.tidyNetwork(networkIdle))
 }
 
 // undoFailed reports whether the runner could not take back what it had done;
@@ -73,38 +75,37 @@ func undoFailed(err error) bool {
 
 // close leaves the records as they shall be, and gives up the lock: whoever
 // hears of the end may start or remove the container at once. If something
-// could not be undone, the journal stays for Settle. What later returned does
+// could not be undone, the journal stays for Settle. What deletes returns
 // takes time and changes nothing that anybody looks for.
-func (s *shim) close(state record.State, undone bool) (later func() error, err error) {
+func (s *shim) close(state record.State, undone bool) (deletes func() error, err error) {
+	nothing := func() error { return nil }
 	if !undone {
 		s.writeState(state)
-		return func() error { return nil }, s.lock.Keep()
+		return nothing, s.lock.Keep()
 	}
-	later = s.tidyNetwork
-	if s.config.AutoRemove {
-		deleteFiles, err := record.Vanish(s.dirs, s.id)
-		if err == nil {
-			later = func() error {
-				return errors.Join(deleteFiles(), removeVolumes(s.dirs, s.config.Volumes), s.tidyNetwork())
-			}
-		}
-		return later, errors.Join(err, s.lock.Keep())
+	if !s.config.AutoRemove {
+		s.writeState(state)
+		return nothing, s.lock.Release()
 	}
-	s.writeState(state)
-	return later, s.lock.Release()
+	files, err := record.Vanish(s.dirs, s.id)
+	err = errors.Join(err, s.lock.Keep())
+	if files == nil {
+		return nothing, err
+	}
+	return func() error { return errors.Join(files(), removeVolumes(s.dirs, s.config.Volumes)) }, err
 }
 
 // networkIdle is how long a bridge stays without containers: removing it takes
 // the kernel a tenth of a second, and often another container comes.
 const networkIdle = time.Second
 
-// tidyNetwork removes the bridge if this was the last container on it.
-func (s *shim) tidyNetwork() error {
+// tidyNetwork removes the bridge if it has been without containers for a while.
+func (s *shim) tidyNetwork(idle time.Duration) error {
 	if s.runtime == nil || s.runtime.Network == nil {
 		return nil
 	}
-	time.Sleep(networkIdle)
-	return network.RemoveIfUnused(s.dirs.Run, networkIdle, nil)
+	time.Sleep(idle)
+	return network.RemoveIfUnused(s.dirs.Run, idle, nil)
 }
 
 // bridgeStep is the step whose undo would remove the bridge while the user
@@ -244,10 +245,11 @@ func (s *shim) settle() error {
 	if err := undo(s.runtime, s.plan, journal); err != nil {
 		return err
 	}
-	later, err := s.close(record.State{
-		Status: record.Exited, ExitCode: codeKilled, Error: "its shim was killed, or the machine restarted",
-	}, true)
-	return errors.Join(err, later())
+	if state.Live() || state.Error == "" { // else it is known why there was something left to undo
+		state = record.State{Status: record.Exited, ExitCode: codeKilled, Error: "its shim was killed, or the machine restarted"}
+	}
+	deletes, err := s.close(state, true)
+	return errors.Join(err, deletes(), s.tidyNetwork(0))
 }
 
 // codeKilled is the exit code of what a SIGKILL has ended.

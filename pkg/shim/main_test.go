@@ -18,6 +18,7 @@ import (
 	"minictr/pkg/image/layer"
 	"minictr/pkg/leak"
 	"minictr/pkg/logging"
+	"minictr/pkg/network"
 	"minictr/pkg/overlay"
 	"minictr/pkg/record"
 	"minictr/pkg/runtime"
@@ -28,13 +29,16 @@ import (
 
 //minictr:vm
 
-// shimPath is a link to this test's own program, which is a shim under that
-// name.
-var shimPath string
+// testDir is for all tests of this run; shimPath is a link there to this
+// test's own program, which is a shim under that name.
+var testDir, shimPath string
 
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "minictr-shim" {
+	switch filepath.Base(os.Args[0]) {
+	case "minictr-shim":
 		os.Exit(shim.Main())
+	case "minictr-client":
+		os.Exit(clientMain())
 	}
 	os.Exit(testMain(m))
 }
@@ -46,7 +50,7 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	shimPath = filepath.Join(dir, "minictr-shim")
+	testDir, shimPath = dir, filepath.Join(dir, "minictr-shim")
 	self, err := os.Executable()
 	if err == nil {
 		err = os.Symlink(self, shimPath)
@@ -60,7 +64,7 @@ func testMain(m *testing.M) int {
 
 // image is the base image, unpacked once for all containers.
 var image = sync.OnceValues(func() (string, error) {
-	dir := filepath.Join(filepath.Dir(shimPath), "image")
+	dir := filepath.Join(testDir, "image")
 	tarball, err := rootfs.Tarball()
 	if err != nil {
 		return "", err
@@ -79,6 +83,8 @@ type box struct {
 	id     string
 	config shim.Config
 	spec   *specs.Spec
+
+	endpoint *network.Endpoint
 }
 
 // newBox makes the record and the bundle of a container that runs a script.
@@ -110,7 +116,7 @@ func newBox(t testing.TB, script string, edit ...func(*box)) *box {
 		}
 	}
 	layers := &overlay.Layers{Lower: []string{lower}, Upper: b.dir() + "/upper", Work: b.dir() + "/work"}
-	if err := runtime.Save(&runtime.Config{ID: b.id, Bundle: b.dir(), Spec: b.spec, Overlay: layers}); err != nil {
+	if err := runtime.Save(&runtime.Config{ID: b.id, Bundle: b.dir(), Spec: b.spec, Overlay: layers, Network: b.endpoint, RunDir: b.dirs.Run}); err != nil {
 		t.Fatal(err)
 	}
 	if err := shim.SaveConfig(b.dir(), b.config); err != nil {

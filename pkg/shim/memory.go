@@ -25,7 +25,7 @@ import (
 // And so do the pages of the program itself that were needed to make the
 // container: they are in the page cache anyway, shared by all shims, and come
 // back with a page fault each if they are needed again.
-const memoryLimit = 24 << 20
+const memoryLimit = 16 << 20
 
 // frugal sets the garbage collector up for a shim. Call it first of all.
 func frugal() {

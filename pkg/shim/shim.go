@@ -52,6 +52,9 @@ func Run(dirs record.Dirs, bundle string, first *net.UnixConn) error {
 		return err
 	}
 	c.starts, c.wants = true, request.Streams
+	if request.Patience > 0 {
+		c.patience = request.Patience
+	}
 	s.clients.add(c)
 	if err := s.prepare(request); err != nil {
 		return s.fail(err)

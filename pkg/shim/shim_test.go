@@ -41,9 +41,11 @@ func TestAContainerRunsToItsEnd(t *testing.T) {
 
 func TestASignalledContainerExitsAsAShellSays(t *testing.T) {
 	b := newBox(t, "echo up; exec sleep 1000")
-	o, out, _ := b.options()
+	o, _, _ := b.options()
+	out := newWatcher("up\n")
+	o.Stdout = out
 	s := b.start(o)
-	waitFor(t, func() bool { return b.state().Status == record.Running })
+	out.wait(t)
 	if got := b.state(); got.Pid != s.PID() || !record.Alive(got.Pid, got.PidStart) || !record.Alive(got.ShimPid, got.ShimStart) {
 		t.Errorf("%+v", got)
 	}
@@ -300,13 +302,9 @@ func TestAContainerStartsOnce(t *testing.T) {
 	}
 	_ = s.Signal(syscall.SIGKILL)
 	b.wait(s)
-	o, out, _ := b.options()
-	o.Stderr = nil
-	b.spec.Process.Args[2] = "echo again"
 	s = b.start(o) // and again once it has ended
 	_ = s.Signal(syscall.SIGKILL)
 	b.wait(s)
-	_ = out
 }
 
 func TestAskedToEndTheShimEndsItsContainer(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -63,7 +64,10 @@ type Options struct {
 
 	Observe func(step.Event)            // told all that happens while the container is made
 	Pause   func(wire.PausePoint) error // asked before every step; an error undoes everything
-	Fault   *wire.Fault                 // for tests
+
+	// For tests: see wire.StartRequest.
+	Fault    *wire.Fault
+	Patience time.Duration
 }
 
 // Start starts a shim, and with it the container. It returns when the
@@ -79,7 +83,10 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 	s.observe, s.pause = o.Observe, o.Pause
 	s.lostShim = func() error { return lostShim(o.Dirs, o.ID) }
 	s.ended = func() (wire.Exit, error) { return recorded(o.Dirs, o.ID) }
-	request := wire.StartRequest{Streams: o.wanted(), Explain: o.Observe != nil, Pause: o.Pause != nil, Fault: o.Fault}
+	request := wire.StartRequest{
+		Streams: o.wanted(), Explain: o.Observe != nil, Pause: o.Pause != nil,
+		Fault: o.Fault, Patience: o.Patience,
+	}
 	if o.Terminal != nil {
 		if size, err := terminal.SizeOf(o.Terminal); err == nil {
 			request.Width, request.Height = size.Width, size.Height

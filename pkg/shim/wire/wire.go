@@ -20,6 +20,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 )
 
 // Type tells what a frame means.
@@ -80,7 +81,10 @@ type StartRequest struct {
 	Height  uint16 `json:"height,omitempty"`
 	Explain bool   `json:"explain,omitempty"` // send an Event for all that happens
 	Pause   bool   `json:"pause,omitempty"`   // say Pause before every step, and wait
-	Fault   *Fault `json:"fault,omitempty"`   // for tests
+
+	// For tests.
+	Fault    *Fault        `json:"fault,omitempty"`
+	Patience time.Duration `json:"patience,omitempty"` // with clients that are stopped
 }
 
 // Fault breaks the plan at a step, or kills the shim after it.
