@@ -30,8 +30,8 @@ type contender struct {
 const patience = time.Minute
 
 // rounds runs all contenders in turn, warmup rounds first, and returns the times of those that always succeeded. One
-// that fails is out; why, goes to complain.
-func rounds(all []*contender, warmup, counted int, complain func(name string, why error)) []row {
+// that fails is out; why, goes to complain. Before each turn, settle waits until the last one's traces have ended.
+func rounds(all []*contender, warmup, counted int, settle func(), complain func(name string, why error)) []row {
 	times := make([][]time.Duration, len(all))
 	out := make([]bool, len(all))
 	// The same order in every run of the bench, so that two runs differ by nothing but the machine.
