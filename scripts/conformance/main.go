@@ -112,7 +112,8 @@ func build(dir string) ([]string, error) {
 
 // inside is what happens in there: state directories of its own below /run; a
 // hugetlb hierarchy where cgroup v1 has none, for the programs that test it;
-// and at the end no container is left, whatever the program forgot.
+// and at the end no container is left, whatever the program forgot, nor the
+// parents of the cgroups that some ask for.
 const inside = `mount -t tmpfs tmpfs /run || exit
 huge=/sys/fs/cgroup/hugetlb
 if [ -d /sys/fs/cgroup/memory ] && mkdir $huge 2>/dev/null; then
@@ -122,6 +123,7 @@ fi
 "$1"
 status=$?
 for id in $("$2" list -q); do "$2" delete --force "$id"; done
+for dir in /sys/fs/cgroup/*/testdir; do rmdir "$dir/cgrouptest" "$dir" 2>/dev/null; done
 exit $status`
 
 // runOne runs a program in a mount namespace of its own, for some leave mounts
