@@ -3,6 +3,10 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
 
 	"minictr/pkg/record"
 	"minictr/pkg/shim"
@@ -22,4 +26,50 @@ func (e *Engine) Settle(ctx context.Context) error {
 		errs = append(errs, shim.Settle(e.Dirs, id))
 	}
 	return errors.Join(append(errs, record.Sweep(e.Dirs))...)
+}
+
+// alone waits until no shim looks after the container, clears up behind one
+// that was killed, and keeps new ones away. The caller has claimed the
+// container. A shim that is about to end takes a moment.
+func (e *Engine) alone(ctx context.Context, c *Container) (*record.Lock, error) {
+	for deadline := time.Now().Add(patience); ; {
+		lock, err := record.Hold(e.Dirs, c.ID)
+		switch {
+		case errors.Is(err, record.ErrHeld) && time.Now().Before(deadline) && ctx.Err() == nil:
+			time.Sleep(2 * time.Millisecond)
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("container %s: %w", c.Name, err)
+		}
+		if _, err := os.Lstat(e.Dirs.Journal(c.ID)); errors.Is(err, fs.ErrNotExist) {
+			return lock, nil
+		}
+		if err := errors.Join(lock.Keep(), shim.Settle(e.Dirs, c.ID)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// patience is how long a shim may take to end after its container has.
+const patience = 10 * time.Second
+
+// settle clears up behind a container's shim, and reads how it ended.
+func (e *Engine) settle(ctx context.Context, c *Container) error {
+	lock, err := e.alone(ctx, c)
+	if err == nil {
+		err = lock.Release()
+	}
+	if err == nil {
+		err = e.refresh(c)
+	}
+	return err
+}
+
+// abandon clears up behind a start whose shim went away without a word.
+func (e *Engine) abandon(c *Container) error {
+	lock, err := e.alone(context.Background(), c)
+	if err != nil {
+		return err
+	}
+	return errors.Join(e.giveBack(c), lock.Release())
 }

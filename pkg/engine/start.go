@@ -60,7 +60,7 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*clie
 	if err != nil {
 		var failed *wire.Failure
 		if !errors.As(err, &failed) { // else the shim has given everything back
-			err = errors.Join(err, e.disconnect(plan.Network))
+			err = errors.Join(err, e.abandon(c))
 		}
 		return nil, err
 	}
@@ -91,12 +91,18 @@ func (e *Engine) Attach(ctx context.Context, c *Container, s client.Streams) (*c
 }
 
 // Wait waits until a container has ended, and returns its exit code. One that
-// does not run has ended already.
+// does not run has ended already; so has one whose shim was killed, and that is
+// cleared up behind.
 func (e *Engine) Wait(ctx context.Context, c *Container) (int, error) {
 	exit, err := client.Wait(ctx, e.Dirs, c.ID)
 	var missing *record.NotFoundError
 	if errors.As(err, &missing) { // it removed itself
-		err = nil
+		return exit.Code, nil
+	}
+	if err != nil && ctx.Err() == nil {
+		if err = e.settle(ctx, c); err == nil {
+			return c.State.ExitCode, nil
+		}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("wait for container %s: %w", c.Name, err)

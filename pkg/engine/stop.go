@@ -90,7 +90,7 @@ func (e *Engine) Remove(ctx context.Context, c *Container, o RemoveOptions) erro
 		return err
 	}
 	defer release()
-	lock, err := e.lock(ctx, c)
+	lock, err := e.alone(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -103,17 +103,6 @@ func (e *Engine) Remove(ctx context.Context, c *Container, o RemoveOptions) erro
 		return err
 	}
 	return e.removeAnonymous(c)
-}
-
-// lock keeps everybody else from starting or removing the container. A shim
-// that is about to end has it for a moment longer.
-func (e *Engine) lock(ctx context.Context, c *Container) (*record.Lock, error) {
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		lock, err := record.Hold(e.Dirs, c.ID)
-		if !errors.Is(err, record.ErrHeld) || time.Now().After(deadline) || ctx.Err() != nil {
-			return lock, err
-		}
-	}
 }
 
 // giveBack returns an address that a start which was killed half way had
