@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -39,6 +40,7 @@ func newForwarder() *forwarder {
 // follow passes signals, and with a console all input and output, on to pid,
 // our child, and returns its exit code.
 func (f *forwarder) follow(pid int, console *os.File) (int, error) {
+	debug.SetGCPercent(100) // this may take long
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() { // ends with ctx

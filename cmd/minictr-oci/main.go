@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -60,6 +61,7 @@ type app struct {
 }
 
 func main() {
+	debug.SetGCPercent(-1) // it ends before there is anything to collect
 	a := &app{log: &logger{}}
 	err := a.run(os.Args[1:])
 	var code exitCode

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -183,6 +184,7 @@ func (a *app) events(args []string) error {
 	if err != nil {
 		return err
 	}
+	debug.SetGCPercent(100) // this may take long
 	kills := c.OOMKills()
 	for out := json.NewEncoder(os.Stdout); ; {
 		event, err := c.StatsEvent()

@@ -21,21 +21,22 @@ import (
 	"minictr/pkg/terminal"
 )
 
-// Options of Create.
+// Options of Create. Those that matter to later commands are kept.
 type Options struct {
-	ID      string
-	Bundle  string
-	PidFile string
-	Run     bool // create and start in one
+	ID      string `json:"-"`
+	Bundle  string `json:"-"`
+	PidFile string `json:"-"`
+	Run     bool   `json:"run,omitempty"` // create and start in one
 
-	ConsoleSocket string     // unix socket that gets the terminal's master
-	KeepConsole   bool       // the caller wants the master himself, see Created.Console
-	ConsoleSize   *specs.Box // of the terminal, unless the configuration says one
-	PreserveFDs   int        // descriptors from 3 on that the program gets
-	NoPivot       bool
-	NoNewKeyring  bool
+	ConsoleSocket string     `json:"-"` // unix socket that gets the terminal's master
+	KeepConsole   bool       `json:"-"` // the caller wants the master himself, see Created.Console
+	ConsoleSize   *specs.Box `json:"-"` // of the terminal, unless the configuration says one
 
-	Observe func(step.Event) // told every call of the plan; nil: nobody asks
+	PreserveFDs  int  `json:"preserveFDs,omitempty"` // descriptors from 3 on that the program gets
+	NoPivot      bool `json:"noPivot,omitempty"`
+	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
+
+	Observe func(step.Event) `json:"-"` // told every call of the plan; nil: nobody asks
 }
 
 // Created is a container that this process has made.
@@ -55,13 +56,6 @@ func (r Root) Create(o Options) (*Created, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := load(bundle)
-	if err != nil {
-		return nil, err
-	}
-	if err := check(config.Spec, &o); err != nil {
-		return nil, err
-	}
 	if err := os.MkdirAll(string(r), 0o711); err != nil {
 		return nil, err
 	}
@@ -70,26 +64,40 @@ func (r Root) Create(o Options) (*Created, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	config.ID, config.Ordered = o.ID, true
-	// Where something has to happen between create and start, run takes both.
-	config.Created = !o.Run || hasStartHooks(config.Spec)
-	config.PreserveFDs, config.NoPivot, config.NoNewKeyring = o.PreserveFDs+listenFDs(), o.NoPivot, o.NoNewKeyring
-	passListenFDs(config.Spec.Process)
-	if config.Spec.Process.ConsoleSize == nil {
-		config.Spec.Process.ConsoleSize = o.ConsoleSize
-	}
-	c := &Container{ID: o.ID, Bundle: bundle, Created: time.Now().UTC(), Spec: config.Spec, Plan: config, Open: !config.Created, dir: dir}
-	made := &Created{Container: c}
-	if err := made.create(o); err != nil {
+	made, err := r.make(o, bundle, dir)
+	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	if !o.Run {
 		return made, nil
 	}
 	if err := made.startRun(); err != nil {
-		return nil, errors.Join(err, c.Delete(true))
+		return nil, errors.Join(err, made.Delete(true))
 	}
 	return made, nil
+}
+
+func (r Root) make(o Options, bundle, dir string) (*Created, error) {
+	if err := keepConfig(bundle, dir); err != nil {
+		return nil, err
+	}
+	config, err := runtime.Load(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read the bundle: %w", err)
+	}
+	if err := check(config.Spec, &o); err != nil {
+		return nil, err
+	}
+	o.PreserveFDs += listenFDs()
+	c := &Container{ID: o.ID, Bundle: bundle, Created: time.Now().UTC(), Options: o, Plan: config, dir: dir}
+	c.configure()
+	c.Open = !c.Plan.Created
+	passListenFDs(c.Spec.Process)
+	if c.Spec.Process.ConsoleSize == nil {
+		c.Spec.Process.ConsoleSize = o.ConsoleSize
+	}
+	made := &Created{Container: c}
+	return made, made.create(o)
 }
 
 // startRun is the second half of run: what Start does.
@@ -100,15 +108,25 @@ func (c *Created) startRun() error {
 	return nil
 }
 
-func load(bundle string) (*runtime.Config, error) {
-	config, err := runtime.Load(bundle)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("JSON specification file config.json not found in %s", bundle)
-	case err != nil:
-		return nil, fmt.Errorf("read the bundle: %w", err)
+// keepConfig copies the bundle's files, for nothing that is done to them later
+// may have an effect on the container.
+func keepConfig(bundle, dir string) error {
+	for _, name := range []string{"config.json", "plan.json"} {
+		b, err := os.ReadFile(filepath.Join(bundle, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			if name == "plan.json" {
+				continue
+			}
+			return fmt.Errorf("JSON specification file config.json not found in %s", bundle)
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), b, 0o600)
+		}
+		if err != nil {
+			return fmt.Errorf("keep the configuration: %w", err)
+		}
 	}
-	return config, nil
+	return nil
 }
 
 func hasStartHooks(s *specs.Spec) bool {
@@ -116,8 +134,8 @@ func hasStartHooks(s *specs.Spec) bool {
 }
 
 func (c *Created) create(o Options) error {
-	plan, err := runtime.Plan(c.Plan, c.io())
-	if err != nil {
+	var err error
+	if c.plan, err = runtime.Plan(c.Plan, c.io()); err != nil {
 		return err
 	}
 	// The plan can be undone from here on, should we be killed.
@@ -129,7 +147,7 @@ func (c *Created) create(o Options) error {
 		return err
 	}
 	defer journal.Close()
-	p, err := runPlan(plan, journal, o.Observe, nil)
+	p, err := runPlan(c.plan, journal, o.Observe, nil)
 	if err != nil {
 		return explainFailure(err, c.Spec.Process)
 	}

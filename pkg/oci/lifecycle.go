@@ -182,9 +182,10 @@ func (c *Container) undo() error {
 	if err != nil || len(names) == 0 {
 		return err
 	}
-	plan, err := runtime.Plan(c.Plan, c.io())
-	if err != nil {
-		return fmt.Errorf("make the plan again to undo it: %w", err)
+	if c.plan == nil {
+		if c.plan, err = runtime.Plan(c.Plan, c.io()); err != nil {
+			return fmt.Errorf("make the plan again to undo it: %w", err)
+		}
 	}
-	return step.Undo(plan, names, nil)
+	return step.Undo(c.plan, names, nil)
 }

@@ -17,6 +17,7 @@ import (
 
 	"minictr/pkg/cgroup"
 	"minictr/pkg/runtime"
+	"minictr/pkg/step"
 )
 
 // Container is what is kept of a container between two commands.
@@ -28,10 +29,12 @@ type Container struct {
 	Gate    int             `json:"gate"`     // descriptor of the eventfd in the waiting process
 	Open    bool            `json:"open"`     // the gate has been raised
 	Created time.Time       `json:"created"`
-	Spec    *specs.Spec     `json:"spec"` // as it was at create
-	Plan    *runtime.Config `json:"plan"`
+	Options Options         `json:"options"`
+	Spec    *specs.Spec     `json:"-"` // as it was at create: config.json in our directory
+	Plan    *runtime.Config `json:"-"`
 
-	dir string
+	dir  string
+	plan step.Plan // in the process that made it; made again elsewhere
 }
 
 // The errors of wrong moments and names, in runc's words, by which engines know
@@ -97,11 +100,22 @@ func (r Root) Load(id string) (*Container, error) {
 	if err := json.Unmarshal(b, c); err != nil {
 		return nil, fmt.Errorf("state of %s: %w", id, err)
 	}
-	if c.Plan == nil || c.Spec == nil {
-		return nil, fmt.Errorf("state of %s: it is not complete", id)
+	if c.Plan, err = runtime.Load(dir); err != nil {
+		return nil, fmt.Errorf("state of %s: %w", id, err)
 	}
-	c.Plan.Spec, c.Plan.Bundle = c.Spec, c.Bundle
+	c.configure()
 	return c, nil
+}
+
+// configure completes the container's configuration by what is no part of the
+// bundle's files.
+func (c *Container) configure() {
+	o := c.Options
+	c.Spec = c.Plan.Spec
+	c.Plan.ID, c.Plan.Bundle, c.Plan.Ordered = c.ID, c.Bundle, true
+	// Where something has to happen between create and start, run takes both.
+	c.Plan.Created = !o.Run || hasStartHooks(c.Spec)
+	c.Plan.PreserveFDs, c.Plan.NoPivot, c.Plan.NoNewKeyring = o.PreserveFDs, o.NoPivot, o.NoNewKeyring
 }
 
 // Forget removes what a create that was killed before it saved anything has
