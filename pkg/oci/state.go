@@ -113,6 +113,8 @@ func (c *Container) configure() {
 	o := c.Options
 	c.Spec = c.Plan.Spec
 	c.Plan.ID, c.Plan.Bundle, c.Plan.Ordered = c.ID, c.Bundle, true
+	// Compiled seccomp profiles are kept; no container's id has an @.
+	c.Plan.RunDir = filepath.Join(filepath.Dir(c.dir), "@cache")
 	// Where something has to happen between create and start, run takes both.
 	c.Plan.Created = !o.Run || hasStartHooks(c.Spec)
 	c.Plan.PreserveFDs, c.Plan.NoPivot, c.Plan.NoNewKeyring = o.PreserveFDs, o.NoPivot, o.NoNewKeyring

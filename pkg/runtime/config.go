@@ -65,32 +65,12 @@ func Load(bundle string) (*Config, error) {
 	c := &Config{Bundle: bundle, Spec: new(specs.Spec)}
 	err := loadJSON(filepath.Join(bundle, "plan.json"), c)
 	if errors.Is(err, fs.ErrNotExist) {
-		return c, loadJSON(filepath.Join(bundle, "config.json"), c.Spec)
+		return c, c.loadSpec()
 	}
 	if err != nil {
 		return nil, err
 	}
 	return c, c.loadSpec()
-}
-
-// loadSpec reads config.json but leaves the seccomp profile, its largest part
-// by far, as the text that its compiled form is kept under.
-func (c *Config) loadSpec() error {
-	var file struct {
-		specs.Spec
-		Linux *struct {
-			specs.Linux
-			Seccomp json.RawMessage `json:"seccomp"`
-		} `json:"linux"`
-	}
-	if err := loadJSON(filepath.Join(c.Bundle, "config.json"), &file); err != nil {
-		return err
-	}
-	*c.Spec = file.Spec
-	if file.Linux != nil {
-		c.Spec.Linux, c.seccomp = &file.Linux.Linux, file.Linux.Seccomp
-	}
-	return nil
 }
 
 // filter is the compiled seccomp profile, an empty one if there is none.

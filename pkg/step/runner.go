@@ -349,7 +349,10 @@ func Undo(plan Plan, journal []string, observe func(Event)) error {
 		}
 		host := kernel.NewHost()
 		do := func(c kernel.Call) error {
-			text := host.Text(c)
+			text := ""
+			if observe != nil {
+				text = host.Text(c)
+			}
 			r, err := host.Do(c)
 			if observe != nil && r.State != kernel.Skipped {
 				observe(callEvent(i, s, c, text, r))
