@@ -391,13 +391,14 @@ func (cs *clients) welcome(c *client) {
 	cs.serve(c)
 }
 
-// close tells all clients how it ended and takes no new ones.
+// close tells all clients how it ended and takes no new ones. One that comes
+// just now finds the connection closed, and the answer in the record.
 func (cs *clients) close(t wire.Type, message any) {
-	if cs.listener != nil {
-		cs.listener.Close()
-	}
 	for _, c := range cs.all() {
 		c.last(t, message)
+	}
+	if cs.listener != nil {
+		cs.listener.Close()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -30,7 +31,8 @@ func (s *shim) finish(status syscall.WaitStatus) error {
 	exit.OOMKilled = status.Signaled() && oomKilled(s.runtime)
 	journal, err := step.ReadJournal(s.dirs.Journal(s.id))
 	errs = append(errs, err)
-	undone := undo(s.runtime, s.plan, journal)
+	network.CloseReserved(s.made)
+	undone := undo(s.runtime, s.plan, journal, slowSteps...)
 	errs = append(errs, undone)
 	if err := errors.Join(errs...); err != nil {
 		exit.Error = err.Error()
@@ -99,27 +101,42 @@ func (s *shim) close(state record.State, undone bool) (deletes func() error, err
 // the kernel a tenth of a second, and often another container comes.
 const networkIdle = time.Second
 
-// tidyNetwork removes the bridge if it has been without containers for a while.
+// tidyNetwork unplugs the container, should the kernel not have done it, and
+// removes the bridge if it has been without containers for a while.
 func (s *shim) tidyNetwork(idle time.Duration) error {
 	if s.runtime == nil || s.runtime.Network == nil {
 		return nil
 	}
 	time.Sleep(idle)
-	return network.RemoveIfUnused(s.dirs.Run, idle, nil)
+	return errors.Join(s.unplug(), network.RemoveIfUnused(s.dirs.Run, idle, nil))
 }
 
-// bridgeStep is the step whose undo would remove the bridge while the user
-// waits; see tidyNetwork.
-const bridgeStep = "network.bridge"
-
-// undo takes back what the plan's steps left on the host.
-func undo(c *runtime.Config, plan step.Plan, journal []string) error {
-	var names []string
-	for _, name := range journal {
-		if name != bridgeStep {
-			names = append(names, name)
-		}
+// unplug makes sure that the container's veth pair is gone. By now the
+// container may run again, with a pair of the same name: the lock tells.
+func (s *shim) unplug() error {
+	lock, err := record.Hold(s.dirs, s.id)
+	if errors.Is(err, record.ErrHeld) {
+		return nil
 	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(step.Undo(s.plan, []string{plugStep}, nil), lock.Release())
+}
+
+// The steps whose undo takes the kernel tens of milliseconds, and which nobody
+// must wait for: see tidyNetwork. The veth pair goes with the container's
+// network namespace anyway, unless another container has joined that.
+const (
+	bridgeStep = "network.bridge"
+	plugStep   = "network.plug"
+)
+
+var slowSteps = []string{bridgeStep, plugStep}
+
+// undo takes back what the plan's steps left on the host, but for some steps.
+func undo(c *runtime.Config, plan step.Plan, journal []string, but ...string) error {
+	names := slices.DeleteFunc(slices.Clone(journal), func(name string) bool { return slices.Contains(but, name) })
 	return errors.Join(step.Undo(plan, names, nil), disconnect(c))
 }
 
@@ -242,7 +259,7 @@ func (s *shim) settle() error {
 	if s.plan, err = runtime.Plan(s.runtime, runtime.IO{Terminal: s.runtime.Spec.Process.Terminal}); err != nil {
 		return err
 	}
-	if err := undo(s.runtime, s.plan, journal); err != nil {
+	if err := undo(s.runtime, s.plan, journal, bridgeStep); err != nil {
 		return err
 	}
 	if state.Live() || state.Error == "" { // else it is known why there was something left to undo

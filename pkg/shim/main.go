@@ -18,7 +18,6 @@ func Main() int {
 	// The container lives as long as the thread that made it: keep to the
 	// main one, which lives as long as the process.
 	runtime.LockOSThread()
-	frugal()
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "minictr-shim:", err)
 		return 1

@@ -15,23 +15,16 @@ import (
 // A machine may run hundreds of shims that do nothing but wait. Three things
 // keep such a shim small.
 //
-// The garbage collector is off until memoryLimit is reached: while a container
-// is made a collection would only cost time, and afterwards there is next to
-// no garbage. Off also means that nothing wakes an idle shim every two
-// minutes.
+// The garbage collector is off until a limit is reached, by its environment
+// (see client.Start): while a container is made a collection would only cost
+// time, and afterwards there is next to no garbage. Off also means that nothing
+// wakes an idle shim every two minutes.
 //
 // Once things are quiet, the heap's free pages go back to the kernel.
 //
 // And so do the pages of the program itself that were needed to make the
 // container: they are in the page cache anyway, shared by all shims, and come
 // back with a page fault each if they are needed again.
-const memoryLimit = 16 << 20
-
-// frugal sets the garbage collector up for a shim. Call it first of all.
-func frugal() {
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(memoryLimit)
-}
 
 // idler gives memory back some time after the shim was last busy.
 type idler struct{ busy atomic.Bool }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"minictr/pkg/kernel"
 	"minictr/pkg/logging"
 	"minictr/pkg/record"
 	"minictr/pkg/runtime"
@@ -34,6 +35,7 @@ type shim struct {
 	stdio   *stdio
 	clients *clients
 	program program
+	made    map[kernel.Slot]uintptr // results of the host's calls of the plan
 	idle    idler
 	kill    chan os.Signal // asked to end
 }
@@ -136,6 +138,7 @@ func (s *shim) make(c *client, request wire.StartRequest) (pid int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	s.made = p.Slots
 	return p.PID, s.stdio.adopt(p.Slots)
 }
 
@@ -177,12 +180,10 @@ func (s *shim) deliver(t wire.Type, p *wire.Buffer, n int) {
 // to look finds its shim's lock.
 func (s *shim) writeState(next record.State) {
 	now := time.Now().UTC()
-	last, err := record.ReadState(s.bundle)
-	switch {
-	case next.Status == record.Running:
+	if next.Status == record.Running {
 		next.StartedAt = now
 		next.ShimPid, next.ShimStart = os.Getpid(), startTime(os.Getpid())
-	case err == nil:
+	} else if last, err := record.ReadState(s.bundle); err == nil {
 		next.StartedAt, next.FinishedAt = last.StartedAt, now
 	}
 	if err := record.WriteState(s.bundle, next); err != nil {

@@ -95,6 +95,11 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 	return s.begin(ctx, wire.Start, request)
 }
 
+// shimEnv is how the Go runtime of a shim begins: no garbage collection before
+// there is something to collect, and two threads that run Go code at most. The
+// shim could say so itself, but that would stop its world twice.
+var shimEnv = []string{"GOGC=off", "GOMEMLIMIT=16MiB", "GOMAXPROCS=2"}
+
 // spawn starts the shim's process with one end of a socket pair.
 func spawn(o Options) (conn *net.UnixConn, process *os.Process, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -117,7 +122,7 @@ func spawn(o Options) (conn *net.UnixConn, process *os.Process, err error) {
 	defer log.Close()
 	process, err = os.StartProcess(o.Shim, []string{filepath.Base(o.Shim), o.Dirs.Container(o.ID)}, &os.ProcAttr{
 		Dir:   "/",
-		Env:   append(o.Dirs.Env(), "GOMAXPROCS=2", "PATH="+os.Getenv("PATH")),
+		Env:   append(o.Dirs.Env(), shimEnv...),
 		Files: []*os.File{null, null, log, theirs},
 		Sys:   &syscall.SysProcAttr{Setsid: true}, // the terminal's Ctrl-C is not for the shim
 	})
