@@ -257,7 +257,7 @@ func (c *Child) Final() int {
 // program, and if not, which call broke off and why. Ask it after Hear said
 // false.
 func (c *Child) Executed() error {
-	var refused *CallError
+	refused := -1 // the most telling of the execve calls that were refused
 	for i, call := range c.calls {
 		r := c.Rec.Result(i)
 		switch {
@@ -268,28 +268,22 @@ func (c *Child) Executed() error {
 		case r.State == Entered || r.State == Pending:
 			return c.errorOf(i, Result{Errno: syscall.EINTR}, true)
 		case call.kind == exec && call.Allowed(r.Errno):
-			refused = worse(refused, c.errorOf(i, r, false))
+			// A file that is there and may not be run says more than one that is not there.
+			if refused < 0 || c.Rec.Result(refused).Errno == syscall.ENOENT {
+				refused = i
+			}
 		case !call.Allowed(r.Errno):
 			return c.errorOf(i, r, false)
 		}
 	}
-	if refused != nil {
-		return refused
+	if refused >= 0 {
+		return c.errorOf(refused, c.Rec.Result(refused), false)
 	}
 	return errors.New("the list of calls ends without execve")
 }
 
 func (c *Child) errorOf(i int, r Result, killed bool) *CallError {
 	return &CallError{Call: c.calls[i], Text: c.Texts()[i], Index: i, Errno: r.Errno, Killed: killed}
-}
-
-// worse keeps the more telling of two execve errors: a file that is there and
-// may not be run says more than one that is not there.
-func worse(a, b *CallError) *CallError {
-	if a == nil || a.Errno == syscall.ENOENT {
-		return b
-	}
-	return a
 }
 
 // Close forgets the child: the pair and the recorder. It does not end it.
