@@ -58,7 +58,7 @@ test-vm: build ## the tests that need the VM, alone
 
 bench: build ## compare start-up times with the engines that are installed (needs root)
 	@[ -x scripts/bench ] || { echo "make bench: scripts/bench is not here"; exit 1; }
-	$(SUDO) scripts/bench
+	scripts/bench
 
 conformance: build ## the OCI's validation suite against bin/minictr-oci, as a table (needs root)
 	cd scripts/conformance && $(SUDO) $(shell command -v $(GO)) run . -runtime ../../bin/minictr-oci
