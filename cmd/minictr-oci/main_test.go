@@ -84,14 +84,32 @@ func newBench(t *testing.T) *bench {
 	b.spec.Process.Terminal = false
 	b.spec.Root.Readonly = false
 	b.spec.Process.Rlimits = nil
-	leak.Watch{Tokens: []string{b.id, dir}, Dirs: []string{b.root}}.Check(t)
+	leak.Watch{Tokens: []string{b.id, dir}}.Check(t)
 	t.Cleanup(func() {
 		_, _ = b.try("delete", "--force", b.id)
+		if left := b.containers(); len(left) > 0 {
+			t.Errorf("left in the state directory: %v", left)
+		}
 	})
 	if err := os.MkdirAll(b.root, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// containers lists the state directory but for the cache.
+func (b *bench) containers() (names []string) {
+	b.Helper()
+	entries, err := os.ReadDir(b.root)
+	if err != nil {
+		b.Error(err)
+	}
+	for _, e := range entries {
+		if e.Name() != "@cache" {
+			names = append(names, e.Name())
+		}
+	}
+	return names
 }
 
 func (b *bench) busybox() {

@@ -85,6 +85,13 @@ func interpret(ops []op, values []uintptr, failed []bool, entries []entry) {
 				syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
 			}
 		}
+		if o.kind == fork && errno == 0 {
+			// This is the second process: whoever hears from it wants to know its
+			// pid, so the first one must have left that.
+			for atomic.LoadUint32(&e.state) != uint32(Done) {
+				syscall.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+			}
+		}
 		if o.kind != plain && errno == 0 {
 			errno = verdict(o, ret)
 		}

@@ -151,10 +151,7 @@ func joinStep(s Set, side step.Side, name string, children bool) (step.Step, boo
 		if (j.Flag&childrenOnly != 0) != children {
 			continue
 		}
-		slot := kernel.Slot("ns:" + j.Flag.String())
-		calls = append(calls,
-			kernel.Openat(kernel.AtFDCWD, j.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0).Into(slot),
-			kernel.Setns(kernel.FD(slot), j.Flag).As("nsenter --"+j.kind()+"="+j.Path))
+		calls = append(calls, j.calls()...)
 	}
 	if s.Joins(unix.CLONE_NEWUSER) && !children {
 		calls = append(calls, become(0)...)
@@ -164,6 +161,14 @@ func joinStep(s Set, side step.Side, name string, children bool) (step.Step, boo
 		Why:  "share a namespace with another container instead of making a new one",
 		Rule: "a process's membership ends with the process",
 	}, len(calls) > 0
+}
+
+func (j Join) calls() []kernel.Call {
+	slot := kernel.Slot("ns:" + j.Flag.String())
+	return []kernel.Call{
+		kernel.Openat(kernel.AtFDCWD, j.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0).Into(slot),
+		kernel.Setns(kernel.FD(slot), j.Flag).As("nsenter --" + j.kind() + "=" + j.Path),
+	}
 }
 
 func (j Join) kind() string {
@@ -242,7 +247,7 @@ func (s Set) All() kernel.CloneFlags {
 // only children enter a pid namespace, joins that one before the clone.
 func Reach(pid int, s Set) step.Step {
 	calls := []kernel.Call{kernel.PidfdOpen(kernel.Int(pid)).Into(target)}
-	if flags := s.All() & childrenOnly; flags != 0 {
+	if flags := s.All() & childrenOnly; flags != 0 && !s.Descends() {
 		calls = append(calls, kernel.Setns(kernel.FD(target), flags))
 	}
 	return step.Step{

@@ -23,22 +23,31 @@ func ExecPlan(c *Config, pid int, p *specs.Process, io IO) (step.Plan, error) {
 		return nil, fmt.Errorf("no process to start")
 	}
 	b.add(namespace.Reach(pid, b.ns))
-	if io.Terminal {
+	// Root of a user namespace cannot take over a terminal that the host's root
+	// made, so there the child makes it.
+	inherited := io.Terminal && !b.userns()
+	if inherited {
 		b.add(terminal.OpenIn(pid, b.terminal(p)))
 	}
 	b.addIfAny(cgroup.Open(b.cg))
 	b.add(namespace.Clone(namespace.Set{}, 0, b.cg.CloneSlot()))
 	b.releaseCgroup()
-	if io.Terminal {
+	if inherited {
 		b.add(terminal.Release())
 	}
 	b.add(process.Hide())
 	b.label(p)
 	b.addIfAny(cgroup.Enter(b.cg, false))
+	if b.ns.Descends() {
+		b.add(namespace.Descend(b.ns))
+	}
 	b.add(namespace.Enter(pid, b.ns))
-	if io.Terminal {
+	switch {
+	case inherited:
 		b.add(terminal.Inherit(int(p.User.UID)))
-	} else {
+	case io.Terminal:
+		b.add(terminal.Open(b.terminal(p)), terminal.Fetch(), terminal.Attach())
+	default:
 		b.add(process.Session(), process.Stdio())
 	}
 	b.add(process.Enter(p.Cwd, false))

@@ -108,7 +108,10 @@ func (b *builder) check() error {
 	case b.spec.Linux == nil:
 		b.spec.Linux = &specs.Linux{}
 	}
-	var err error
+	err := refuse(b.spec)
+	if err != nil {
+		return err
+	}
 	if b.ns, err = namespace.FromSpec(b.spec.Linux.Namespaces); err != nil {
 		return err
 	}
@@ -132,7 +135,7 @@ func (b *builder) hostBefore() {
 	if ep := b.c.Network; ep != nil {
 		b.add(network.Prepare(ep)...)
 	}
-	if join, any := namespace.JoinParent(b.ns); any {
+	if join, any := namespace.JoinParent(b.ns); any && !b.ns.TwoBirths(b.spec.Linux.TimeOffsets) {
 		b.add(join)
 	}
 }
@@ -158,7 +161,12 @@ func (b *builder) deviceRules() {
 func (b *builder) clone() {
 	// The root of a cgroup namespace is the cgroup of the process at that
 	// moment, and clone3 would take its parent's: cgroup.Enter unshares it.
-	b.add(namespace.Clone(b.ns, unix.CLONE_NEWCGROUP, b.cg.CloneSlot()))
+	if b.ns.TwoBirths(b.spec.Linux.TimeOffsets) {
+		b.add(namespace.Clone(namespace.Set{}, 0, b.cg.CloneSlot()))
+		b.try(namespace.SecondBirth(b.ns, unix.CLONE_NEWCGROUP, b.spec.Linux.TimeOffsets))
+	} else {
+		b.add(namespace.Clone(b.ns, unix.CLONE_NEWCGROUP, b.cg.CloneSlot()))
+	}
 	b.releaseCgroup()
 	if len(b.taken.Calls) > 0 {
 		b.add(rootfs.ReleaseSources(b.taken))
