@@ -28,7 +28,7 @@ func (s *shim) finish(status syscall.WaitStatus) error {
 	s.stdio.drain()
 	var errs []error
 	errs = append(errs, s.log.Close())
-	exit.OOMKilled = status.Signaled() && oomKilled(s.runtime)
+	exit.OOMKilled = exit.Code != 0 && oomKilled(s.runtime)
 	journal, err := step.ReadJournal(s.dirs.Journal(s.id))
 	errs = append(errs, err)
 	network.CloseReserved(s.made)
@@ -166,17 +166,14 @@ func exitCode(status syscall.WaitStatus) int {
 	return status.ExitStatus()
 }
 
-// oomKilled reports whether the memory limit killed the container.
+// oomKilled reports whether the memory limit killed one of the container's
+// processes.
 func oomKilled(c *runtime.Config) bool {
 	hierarchy, err := cgroup.Detect()
 	if err != nil {
 		return false
 	}
-	path, resources := "/minictr-"+c.ID, c.Spec.Linux.Resources
-	if c.Spec.Linux.CgroupsPath != "" {
-		path = c.Spec.Linux.CgroupsPath
-	}
-	group, err := hierarchy.Group(path, resources)
+	group, err := hierarchy.Group(c.CgroupsPath(), c.Spec.Linux.Resources)
 	return err == nil && group.OOMKilled()
 }
 

@@ -281,6 +281,23 @@ func TestSignalsArePassedOnWithoutATerminal(t *testing.T) {
 	}
 }
 
+// A signal that is ignored stays ignored through execve. What nohup(1) or a
+// shell did to the user's command is none of the container's business.
+func TestTheContainerInheritsNoIgnoredSignals(t *testing.T) {
+	b := newBox(t, "", func(b *box) { b.spec.Process.Args = []string{"grep", "-E", "Sig(Ign|Blk)", "/proc/self/status"} })
+	cmd := b.command("plain")
+	cmd.Args = append([]string{"sh", "-c", `trap "" HUP INT TERM USR1 PIPE CHLD WINCH; exec -a minictr-client /proc/self/exe "$@"`, "sh"}, cmd.Args[1:]...)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Path, cmd.Args[2] = "/bin/bash", strings.Replace(cmd.Args[2], "/proc/self/exe", self, 1)
+	out, err := cmd.Output()
+	if want := "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"; err != nil || string(out) != want {
+		t.Errorf("%v: got %q, want %q", err, out, want)
+	}
+}
+
 func TestAStoppedClientBlocksNobodyForGood(t *testing.T) {
 	b := newBox(t, "dd if=/dev/zero bs=1000000 count=5 2>/dev/null; touch /done; while ! test -e /go; do sleep 0.01; done; echo end",
 		func(b *box) { b.config.Log.Driver = "none" })

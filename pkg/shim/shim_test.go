@@ -208,6 +208,30 @@ func TestAProgramThatCannotRunIsToldAsDockerDoes(t *testing.T) {
 	}
 }
 
+func TestTheMemoryLimitIsToldFromOtherKills(t *testing.T) {
+	limit := int64(8 << 20)
+	for _, tc := range []struct {
+		script string
+		code   int
+		oom    bool
+	}{
+		{"exec tail -c 100000000 /dev/zero", 137, true},
+		{"tail -c 100000000 /dev/zero; exit 3", 3, true},
+		{"exit 3", 3, false},
+		{"kill -9 $$; exec sleep 1", 0, false}, // a first process is spared its own signals
+	} {
+		b := newBox(t, tc.script, func(b *box) {
+			b.spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit, Swap: &limit}}
+		})
+		o, _, _ := b.options()
+		s := b.start(o)
+		exit, err := s.Wait(t.Context())
+		if err != nil || exit.Code != tc.code || exit.OOMKilled != tc.oom || b.state().OOMKilled != tc.oom {
+			t.Errorf("%s: %+v, %v", tc.script, exit, err)
+		}
+	}
+}
+
 func TestTheOutputOfAnotherUserReachesDevStdout(t *testing.T) {
 	b := newBox(t, "echo one > /dev/stdout; echo two > /dev/stderr; cat /dev/stdin", withInput, func(b *box) {
 		b.spec.Process.User = specs.User{UID: 1000, GID: 1000}
