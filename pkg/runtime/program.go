@@ -62,11 +62,17 @@ func (b *builder) last() {
 // label has the program run under a security module's profile. It comes before
 // the process enters the container's root, while /proc is still the host's: no
 // file of an image can pose as the one that is written to.
+// Labels for a module that this kernel does not run are left out, as crun does:
+// an engine writes the same configuration for all of its machines.
 func (b *builder) label(p *specs.Process) {
-	if p.ApparmorProfile != "" && p.ApparmorProfile != "unconfined" {
+	modules := lsm.Modules{}
+	if p.ApparmorProfile != "" || p.SelinuxLabel != "" {
+		modules = lsm.Detect()
+	}
+	if modules.AppArmor && p.ApparmorProfile != "" && p.ApparmorProfile != "unconfined" {
 		b.add(lsm.AppArmor(p.ApparmorProfile))
 	}
-	if p.SelinuxLabel != "" {
+	if modules.SELinux && p.SelinuxLabel != "" {
 		b.add(lsm.SELinux(p.SelinuxLabel))
 	}
 }
