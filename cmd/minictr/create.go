@@ -19,7 +19,8 @@ A container that does not run is a record and an empty directory: no process,
 no mount, no address.`,
 		Example: `  minictr create --name job alpine sleep 60
   minictr start -a job`,
-		Args: atLeast(1, "an image"),
+		Args:              atLeast(1, "an image"),
+		ValidArgsFunction: completeFirst(a.completeImages),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, c, err := a.create(cmd.Context(), cmd, args, &f)
 			if err != nil {

@@ -29,8 +29,9 @@ cgroups of the container's first process. Its exit code is this command's.`,
 		Example: `  minictr exec web ps
   minictr exec -it web sh
   minictr exec -u nobody -w /tmp -e A=1 web env`,
-		Args: atLeast(2, "a container and a command"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.exec(cmd, args, &f) },
+		Args:              atLeast(2, "a container and a command"),
+		ValidArgsFunction: completeFirst(a.completeRunning),
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.exec(cmd, args, &f) },
 	}
 	fs := cmd.Flags()
 	fs.SetInterspersed(false)

@@ -156,7 +156,8 @@ func newRmi(a *app) *cobra.Command {
 with it every layer that no other image needs.`,
 		Example: `  minictr rmi alpine
   minictr rmi -f 1d34ffeaf190`,
-		Args: atLeast(1, "at least one image"),
+		Args:              atLeast(1, "at least one image"),
+		ValidArgsFunction: a.completeImages,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e, err := a.engine(cmd.Context())
 			if err != nil {
@@ -182,10 +183,11 @@ with it every layer that no other image needs.`,
 
 func newTag(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "tag SOURCE[:TAG] TARGET[:TAG]",
-		Short:   "Give an image another name",
-		Example: `  minictr tag alpine registry.example.org/base:1`,
-		Args:    exactly(2, "an image and its new name"),
+		Use:               "tag SOURCE[:TAG] TARGET[:TAG]",
+		Short:             "Give an image another name",
+		Example:           `  minictr tag alpine registry.example.org/base:1`,
+		Args:              exactly(2, "an image and its new name"),
+		ValidArgsFunction: completeFirst(a.completeImages),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e, err := a.engine(cmd.Context())
 			if err != nil {

@@ -40,7 +40,8 @@ func newStop(a *app) *cobra.Command {
 what the image says). One that has not ended after ten seconds is killed.`,
 		Example: `  minictr stop web
   minictr stop -t 2 web db`,
-		Args: atLeast(1, someContainers),
+		Args:              atLeast(1, someContainers),
+		ValidArgsFunction: a.completeRunning,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			timeout := duration(cmd.Flags(), "timeout", seconds)
 			if cmd.Flags().Changed("time") {
@@ -78,7 +79,8 @@ The first process of a pid namespace is protected: signals that it has not
 asked for (other than SIGKILL and SIGSTOP from outside) do nothing to it.`,
 		Example: `  minictr kill web
   minictr kill -s HUP web`,
-		Args: atLeast(1, someContainers),
+		Args:              atLeast(1, someContainers),
+		ValidArgsFunction: a.completeRunning,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.eachContainer(cmd.Context(), args, func(e *engine.Engine, c *engine.Container) error {
 				return e.Kill(cmd.Context(), c, sig)
@@ -99,7 +101,8 @@ func newRm(a *app) *cobra.Command {
 root. Volumes stay, but for anonymous ones with -v.`,
 		Example: `  minictr rm web
   minictr rm -f $(minictr ps -aq)`,
-		Args: atLeast(1, someContainers),
+		Args:              atLeast(1, someContainers),
+		ValidArgsFunction: a.completeAny,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.rm(cmd.Context(), args, o)
 		},
@@ -130,10 +133,11 @@ func (a *app) rm(ctx context.Context, args []string, o engine.RemoveOptions) err
 
 func newWait(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "wait CONTAINER...",
-		Short:   "Wait until containers have ended, and print their exit codes",
-		Example: `  minictr wait web`,
-		Args:    atLeast(1, someContainers),
+		Use:               "wait CONTAINER...",
+		Short:             "Wait until containers have ended, and print their exit codes",
+		Example:           `  minictr wait web`,
+		Args:              atLeast(1, someContainers),
+		ValidArgsFunction: a.completeRunning,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e, err := a.engine(cmd.Context())
 			if err != nil {
@@ -153,10 +157,11 @@ func newWait(a *app) *cobra.Command {
 
 func newRename(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "rename CONTAINER NAME",
-		Short:   "Give a container another name",
-		Example: `  minictr rename web web-old`,
-		Args:    exactly(2, "a container and its new name"),
+		Use:               "rename CONTAINER NAME",
+		Short:             "Give a container another name",
+		Example:           `  minictr rename web web-old`,
+		Args:              exactly(2, "a container and its new name"),
+		ValidArgsFunction: completeFirst(a.completeAny),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e, err := a.engine(cmd.Context())
 			if err != nil {
@@ -183,6 +188,7 @@ func newPort(a *app) *cobra.Command {
 			}
 			return nil
 		},
+		ValidArgsFunction: completeFirst(a.completeRunning),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e, err := a.engine(cmd.Context())
 			if err != nil {

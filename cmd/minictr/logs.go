@@ -22,7 +22,8 @@ func newLogs(a *app) *cobra.Command {
 JSON lines (minictr inspect -f '{{.LogPath}}'), in docker's format.`,
 		Example: `  minictr logs --tail 20 web
   minictr logs -f --since 5m web`,
-		Args: exactly(1, "one container"),
+		Args:              exactly(1, "one container"),
+		ValidArgsFunction: completeFirst(a.completeAny),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e, err := a.engine(cmd.Context())
 			if err != nil {

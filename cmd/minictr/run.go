@@ -53,7 +53,8 @@ its reason, on standard error.`,
   minictr run --rm -m 64m --cpus 0.5 --pids-limit 20 alpine sh -c 'cat /proc/self/cgroup'
   minictr run --rm --explain alpine true
   minictr run --rm --without namespace.hostname alpine hostname`,
-		Args: atLeast(1, "an image"),
+		Args:              atLeast(1, "an image"),
+		ValidArgsFunction: completeFirst(a.completeImages),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := a.runContainer(cmd, args, &f)
 			return withCode(codeEngine, err)

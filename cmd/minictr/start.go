@@ -27,7 +27,8 @@ func newStart(a *app) *cobra.Command {
 is still there; its address may be another one.`,
 		Example: `  minictr start web
   minictr start -ai shell`,
-		Args: atLeast(1, someContainers),
+		Args:              atLeast(1, someContainers),
+		ValidArgsFunction: a.completeStopped,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.attach || f.interactive {
 				return a.startAttached(cmd.Context(), args, f)

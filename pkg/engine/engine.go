@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"minictr/pkg/cgroup"
 	"minictr/pkg/image"
+	"minictr/pkg/image/registry"
 	"minictr/pkg/record"
 	"minictr/pkg/volume"
 )
@@ -18,6 +20,8 @@ type Engine struct {
 	Dirs    record.Dirs
 	Images  *image.Store
 	Volumes *volume.Store
+
+	pull func(context.Context, *image.Store, image.Name, registry.Options) (*image.Image, error)
 }
 
 // Open names an engine by the environment (MINICTR_ROOT, MINICTR_RUN). It
@@ -36,7 +40,7 @@ func New(dirs record.Dirs) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{Dirs: dirs, Images: images, Volumes: volume.Open(dirs.Root)}, nil
+	return &Engine{Dirs: dirs, Images: images, Volumes: volume.Open(dirs.Root), pull: registry.Pull}, nil
 }
 
 // ErrNotRoot: making containers takes privileges that this process lacks.

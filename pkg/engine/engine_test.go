@@ -102,7 +102,8 @@ func TestForgetTakesBackNewVolumesOnly(t *testing.T) {
 	}
 	c := sh("true")
 	c.Mounts = []config.Mount{
-		{Type: config.Volume, Source: "old", Target: "/old"}, {Type: config.Volume, Source: "new", Target: "/new"},
+		{Type: config.Volume, Source: "old", Target: "/old"},
+		{Type: config.Volume, Source: "new", Target: "/new"},
 		{Type: config.Volume, Target: "/anonymous", Anonymous: true},
 	}
 	if err := e.Forget(t.Context(), create(t, e, c)); err != nil {

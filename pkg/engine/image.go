@@ -107,7 +107,7 @@ func (e *Engine) fetch(ctx context.Context, ref string, o ImageOptions) (*image.
 
 // Pull fetches an image from its registry.
 func (e *Engine) Pull(ctx context.Context, name image.Name, o ImageOptions) (*image.Image, error) {
-	img, err := registry.Pull(ctx, e.Images, name, registry.Options{Platform: o.Platform, Progress: o.Progress})
+	img, err := e.pull(ctx, e.Images, name, registry.Options{Platform: o.Platform, Progress: o.Progress})
 	if err == nil {
 		_ = os.Remove(e.unreachable(name.Domain))
 	}

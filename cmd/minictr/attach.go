@@ -1,0 +1,51 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"minictr/pkg/engine"
+	"minictr/pkg/terminal"
+)
+
+func newAttach(a *app) *cobra.Command {
+	var noStdin, sigProxy bool
+	var detachKeys string
+	cmd := &cobra.Command{
+		Use:   "attach [OPTIONS] CONTAINER",
+		Short: "Connect to a running container's input and output",
+		Long: `Connect to a running container's input and output, until it ends or the detach
+keys are typed. Several may be connected at once. Its exit code is this
+command's.`,
+		Example: `  minictr run -dit --name shell alpine sh
+  minictr attach shell`,
+		Args:              exactly(1, "one container"),
+		ValidArgsFunction: a.completeRunning,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e, err := a.engine(cmd.Context())
+			if err != nil {
+				return err
+			}
+			c, err := e.Get(args[0])
+			if err != nil {
+				return err
+			}
+			if !c.Running() {
+				return &engine.NotRunningError{Name: c.Name}
+			}
+			streams, err := a.attachStreams(c, !noStdin, sigProxy, detachKeys)
+			if err != nil {
+				return err
+			}
+			session, err := e.Attach(cmd.Context(), c, streams)
+			if err != nil {
+				return err
+			}
+			return a.follow(cmd.Context(), session)
+		},
+	}
+	fs := cmd.Flags()
+	fs.BoolVar(&noStdin, "no-stdin", false, "do not connect its input")
+	fs.BoolVar(&sigProxy, "sig-proxy", true, "pass signals on to it")
+	fs.StringVar(&detachKeys, "detach-keys", terminal.DefaultDetachKeys, "the `keys` that leave it running")
+	return cmd
+}
