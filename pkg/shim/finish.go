@@ -20,14 +20,20 @@ import (
 	"minictr/pkg/volume"
 )
 
+// slowReader is how long a container that has ended passes for a running one
+// because somebody takes their time to read its output.
+const slowReader = 2 * time.Second
+
 // finish is the end of a container that ran. Whoever waits for it is told when
 // nothing of it is left but its record, or not even that; what takes long and
 // nobody sees comes after.
 func (s *shim) finish(status syscall.WaitStatus) error {
 	exit := wire.Exit{Code: exitCode(status)}
-	s.stdio.drain()
 	var errs []error
-	errs = append(errs, s.log.Close())
+	drained := s.stdio.drain(slowReader)
+	if drained {
+		errs = append(errs, s.log.Close())
+	}
 	exit.OOMKilled = exit.Code != 0 && oomKilled(s.runtime)
 	journal, err := step.ReadJournal(s.dirs.Journal(s.id))
 	errs = append(errs, err)
@@ -40,6 +46,10 @@ func (s *shim) finish(status syscall.WaitStatus) error {
 	deletes, err := s.close(record.State{
 		Status: record.Exited, ExitCode: exit.Code, OOMKilled: exit.OOMKilled, Error: exit.Error,
 	}, undone == nil)
+	if !drained {
+		s.stdio.drain(0)
+		err = errors.Join(err, s.log.Close())
+	}
 	if err != nil && exit.Error == "" {
 		exit.Error = err.Error()
 	}

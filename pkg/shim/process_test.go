@@ -331,6 +331,28 @@ func TestAStoppedClientBlocksNobodyForGood(t *testing.T) {
 	t.Logf("%d bytes came, %d were lost", out, lost)
 }
 
+func TestAContainerThatHasEndedDoesNotPassForRunningLong(t *testing.T) {
+	b := newBox(t, "dd if=/dev/zero bs=500000 count=1 2>/dev/null") // more than a socket holds, less than pipes do
+	cmd := b.command("plain")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool { s, err := record.ReadState(b.dir()); return err == nil && s.Status == record.Exited })
+	if left := b.left(); len(left) != 2 {
+		t.Errorf("left: %v", left)
+	}
+	if n, err := io.Copy(io.Discard, out); err != nil || n != 500000 {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	if status := ended(t, cmd); status.ExitStatus() != 0 {
+		t.Error(status)
+	}
+}
+
 func TestASlowReaderLosesNothing(t *testing.T) {
 	b := newBox(t, "dd if=/dev/zero bs=1000000 count=5 2>/dev/null", func(b *box) { b.config.Log.Driver = "none" })
 	cmd := b.command("plain")
@@ -343,6 +365,9 @@ func TestASlowReaderLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.Sleep(5 * time.Second) // as long as somebody may look at a page in less(1)
+	if s := b.state(); s.Status != record.Running {
+		t.Errorf("the container waits for its reader, and its state is %+v", s)
+	}
 	n, err := io.Copy(io.Discard, out)
 	if err != nil || n != 5000000 {
 		t.Errorf("%d bytes, %v", n, err)

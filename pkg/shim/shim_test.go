@@ -19,6 +19,7 @@ import (
 	"minictr/pkg/shim/client"
 	"minictr/pkg/shim/wire"
 	"minictr/pkg/step"
+	"minictr/pkg/volume"
 )
 
 func TestAContainerRunsToItsEnd(t *testing.T) {
@@ -162,7 +163,14 @@ func TestEveryWaiterIsTold(t *testing.T) {
 func TestAutoRemoveLeavesNothing(t *testing.T) {
 	for _, script := range []string{"exit 4", "/no/such/program"} {
 		b := newBox(t, script, func(b *box) {
-			b.config.AutoRemove = true
+			b.config.AutoRemove, b.config.Volumes = true, []string{"anonymous"}
+			held, _, err := volume.Open(b.dirs.Root).Use(volume.Volume{Name: "anonymous"})
+			if err == nil {
+				err = held.Release()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
 			b.spec.Process.Args = strings.Fields(script)
 			if script == "exit 4" {
 				b.spec.Process.Args = []string{"sh", "-c", script}
@@ -178,7 +186,10 @@ func TestAutoRemoveLeavesNothing(t *testing.T) {
 		if left := b.left(); len(left) > 1 || len(left) == 1 && !strings.HasPrefix(left[0], "root/trash/") {
 			t.Errorf("%s: left when the client was told: %v", script, left)
 		}
-		waitFor(t, func() bool { return len(b.left()) == 0 })
+		waitFor(t, func() bool {
+			_, err := os.Stat(b.dirs.Root + "/volumes/anonymous")
+			return len(b.left()) == 0 && os.IsNotExist(err)
+		})
 	}
 }
 

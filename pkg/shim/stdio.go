@@ -25,9 +25,9 @@ type stdio struct {
 	output []stream
 	tty    *os.File // the master; also in output and input
 
-	pumps   sync.WaitGroup
-	moved   atomic.Int64 // pieces read from the container
-	passing atomic.Int32 // pieces on their way to the log and the clients
+	over    chan struct{} // closed when all outputs have ended
+	moved   atomic.Int64  // pieces read from the container
+	passing atomic.Int32  // pieces on their way to the log and the clients
 }
 
 // stream is one output of the container.
@@ -152,8 +152,9 @@ func (s *stdio) adopt(slots map[kernel.Slot]uintptr) error {
 // before the next one is read, so a slow reader slows the container down
 // instead of filling memory. The pumps end with the streams.
 func (s *stdio) pump(deliver func(wire.Type, *wire.Buffer, int)) {
+	var pumps sync.WaitGroup
 	for _, o := range s.output {
-		s.pumps.Go(func() {
+		pumps.Go(func() {
 			p := wire.NewBuffer()
 			for {
 				n, err := o.file.Read(p.Room())
@@ -169,6 +170,11 @@ func (s *stdio) pump(deliver func(wire.Type, *wire.Buffer, int)) {
 			}
 		})
 	}
+	s.over = make(chan struct{})
+	go func() {
+		pumps.Wait()
+		close(s.over)
+	}()
 }
 
 // lull is how long an output may be silent after the container's end before
@@ -176,26 +182,29 @@ func (s *stdio) pump(deliver func(wire.Type, *wire.Buffer, int)) {
 // that could hold it open; processes outside its pid namespace could.
 const lull = 500 * time.Millisecond
 
-// drain waits until all that the container printed has been delivered.
-func (s *stdio) drain() {
-	over := make(chan struct{})
-	go func() {
-		s.pumps.Wait()
-		close(over)
-	}()
-	for before := int64(-1); ; before = s.moved.Load() {
+// drain waits until all that the container printed has been delivered, and
+// reports whether it has. A reader may be slow; limit is how long it is waited
+// for, 0 as long as it takes.
+func (s *stdio) drain(limit time.Duration) bool {
+	start, before := time.Now(), int64(-1)
+	for {
 		select {
-		case <-over:
-			return
+		case <-s.over:
+			return true
 		case <-time.After(lull):
 		}
-		if s.passing.Load() == 0 && s.moved.Load() == before {
+		moved := s.moved.Load()
+		if s.passing.Load() == 0 && moved == before {
 			for _, o := range s.output {
 				o.file.Close() // wakes its pump
 			}
-			<-over
-			return
+			<-s.over
+			return true
 		}
+		if limit > 0 && time.Since(start) > limit {
+			return false
+		}
+		before = moved
 	}
 }
 
