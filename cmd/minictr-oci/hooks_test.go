@@ -27,7 +27,8 @@ func hookBench(t *testing.T) (b *bench, lines func() []string) {
 	}
 	b.spec.Annotations = map[string]string{"who": "me"}
 	b.spec.Hooks = &specs.Hooks{
-		Prestart:        hook("prestart", log), //nolint:staticcheck // deprecated and in use
+		//lint:ignore SA1019 deprecated and in use
+		Prestart:        hook("prestart", log),
 		CreateRuntime:   hook("createRuntime", log),
 		CreateContainer: hook("createContainer", log),
 		StartContainer:  hook("startContainer", "/hooks.log"),

@@ -107,9 +107,10 @@ func TestAFailedCreateLeavesNothing(t *testing.T) {
 		"unknown file system": {func(s *specs.Spec) {
 			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/x", Type: "nosuchfs", Source: "x"})
 		}, "fsopen"},
-		"failing hook":         {func(s *specs.Spec) { s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/false"}}} }, "exit status 1"},
-		"failing inner hook":   {func(s *specs.Spec) { s.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/false"}}} }, "exit status 1"},
-		"missing hook":         {func(s *specs.Spec) { s.Hooks = &specs.Hooks{Prestart: []specs.Hook{{Path: "/no/such"}}} }, "/no/such"}, //nolint:staticcheck // deprecated and in use
+		"failing hook":       {func(s *specs.Spec) { s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/false"}}} }, "exit status 1"},
+		"failing inner hook": {func(s *specs.Spec) { s.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/false"}}} }, "exit status 1"},
+		//lint:ignore SA1019 deprecated and in use
+		"missing hook":         {func(s *specs.Spec) { s.Hooks = &specs.Hooks{Prestart: []specs.Hook{{Path: "/no/such"}}} }, "/no/such"},
 		"terminal, no socket":  {func(s *specs.Spec) { s.Process.Terminal = true }, "console socket"},
 		"impossible sysctl":    {func(s *specs.Spec) { s.Linux.Sysctl = map[string]string{"kernel.nosuch": "1"} }, "/proc/sys/kernel/nosuch"},
 		"cgroup path with ..":  {func(s *specs.Spec) { s.Linux.CgroupsPath = "/../x" }, "cgroup path"},

@@ -139,7 +139,8 @@ func (a *app) command(name string, args []string) error {
 	if run, ok := commands[name]; ok {
 		return run(args)
 	}
-	return fmt.Errorf("No help topic for '%s'", name) //nolint:staticcheck // runc's words
+	//lint:ignore ST1005 runc's words
+	return fmt.Errorf("No help topic for '%s'", name)
 }
 
 func printVersion() error {

@@ -221,7 +221,8 @@ func (a *app) spec(args []string) error {
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, os.ErrExist) {
-		return errors.New("File config.json exists. Remove it first") //nolint:staticcheck // runc's words
+		//lint:ignore ST1005 runc's words
+		return errors.New("File config.json exists. Remove it first")
 	}
 	if err != nil {
 		return err
