@@ -55,7 +55,10 @@ func Sysctl(values map[string]string) step.Step {
 	s := inside("process.sysctl", book.Namespaces, "kernel parameters that belong to the new namespaces, not to the host")
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		file := "/proc/sys/" + strings.ReplaceAll(key, ".", "/")
-		s.Calls = append(s.Calls, kernel.WriteFile(file, values[key])...)
+		calls := kernel.WriteFile(file, values[key])
+		// No link may turn the write to another file (CVE-2025-52881).
+		calls[0] = kernel.Openat2(kernel.AtFDCWD, file, unix.O_WRONLY|unix.O_CLOEXEC, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS).Into(calls[0].Save)
+		s.Calls = append(s.Calls, calls...)
 	}
 	return s
 }
@@ -93,17 +96,19 @@ func Limits(limits []specs.POSIXRlimit) (step.Step, error) {
 	return s, nil
 }
 
-// Enter goes to the working directory, as root and inside the container's root.
-// With create it makes the directory where the image lacks it.
+// Enter goes to the working directory, as root and inside the container's root:
+// links to descriptors of ours (CVE-2024-21626) or to other processes are not
+// followed. With create it makes the directory where the image lacks it.
 func Enter(cwd string, create bool) step.Step {
+	const slot kernel.Slot = "cwd"
 	s := inside("process.enter", book.Containers, "the working directory, made where the image lacks it")
 	cwd = path.Clean(cwd)
-	for i := 1; create && cwd != "/" && i <= len(cwd); i++ {
-		if i == len(cwd) || cwd[i] == '/' {
-			s.Calls = append(s.Calls, kernel.Mkdir(cwd[:i], 0o755).Allowing(unix.EEXIST, unix.EROFS, unix.EACCES))
-		}
+	if create {
+		s.Calls = kernel.MakeInRoot(cwd, false, 0, slot)
+	} else {
+		s.Calls = []kernel.Call{kernel.OpenInRoot(cwd, 0, 0).Into(slot)}
 	}
-	s.Calls = append(s.Calls, kernel.Chdir(cwd))
+	s.Calls = append(s.Calls, kernel.Fchdir(kernel.FD(slot)).As("cd "+cwd))
 	return s
 }
 

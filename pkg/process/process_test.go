@@ -34,7 +34,7 @@ func TestLimitsAreKnownByNameAndSetOnce(t *testing.T) {
 
 func TestSysctlsBecomeFilesInAFixedOrder(t *testing.T) {
 	s := Sysctl(map[string]string{"net.ipv4.ip_forward": "1", "kernel.shmmax": "5"})
-	if got := s.Calls[0].String(); got != `openat(AT_FDCWD, "/proc/sys/kernel/shmmax", O_WRONLY|O_CLOEXEC)` {
+	if got := s.Calls[0].String(); got != `openat2(AT_FDCWD, "/proc/sys/kernel/shmmax", {flags=O_WRONLY|O_CLOEXEC, resolve=RESOLVE_NO_SYMLINKS|RESOLVE_IN_ROOT}, 24)` {
 		t.Error(got)
 	}
 	if len(s.Calls) != 6 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -15,17 +16,17 @@ import (
 
 // links of every /dev (runtime-spec config-linux.md, "Dev symbolic links").
 var links = []struct{ name, target string }{
-	{"/dev/fd", "/proc/self/fd"},
-	{"/dev/stdin", "/proc/self/fd/0"},
-	{"/dev/stdout", "/proc/self/fd/1"},
-	{"/dev/stderr", "/proc/self/fd/2"},
+	{"fd", "/proc/self/fd"},
+	{"stdin", "/proc/self/fd/0"},
+	{"stdout", "/proc/self/fd/1"},
+	{"stderr", "/proc/self/fd/2"},
 }
 
 // Devices fills /dev: nodes, the standard links, and /dev/ptmx. In a user
 // namespace mknod is not allowed, so the nodes of the host are bound instead;
 // their trees were taken by DeviceSources.
 func Devices(devices []specs.LinuxDevice, userns bool) step.Step {
-	var calls []kernel.Call
+	calls := kernel.MakeInRoot("/dev", false, unix.RESOLVE_NO_SYMLINKS, devSlot)
 	for i, d := range devices {
 		if userns {
 			calls = append(calls, bindDevice(i, d)...)
@@ -33,12 +34,13 @@ func Devices(devices []specs.LinuxDevice, userns bool) step.Step {
 			calls = append(calls, makeDevice(d)...)
 		}
 	}
+	dev := kernel.FD(devSlot)
 	for _, l := range links {
-		calls = append(calls, kernel.Symlinkat(l.target, kernel.AtFDCWD, l.name).Allowing(unix.EEXIST))
+		calls = append(calls, kernel.Symlinkat(l.target, dev, l.name).Allowing(unix.EEXIST).As("ln -s "+l.target+" /dev/"+l.name))
 	}
 	calls = append(calls,
-		kernel.Unlinkat(kernel.AtFDCWD, "/dev/ptmx", 0).Allowing(unix.ENOENT, unix.EBUSY),
-		kernel.Symlinkat("pts/ptmx", kernel.AtFDCWD, "/dev/ptmx").Allowing(unix.EEXIST))
+		kernel.Unlinkat(dev, "ptmx", 0).Allowing(unix.ENOENT, unix.EBUSY),
+		kernel.Symlinkat("pts/ptmx", dev, "ptmx").Allowing(unix.EEXIST).As("ln -s pts/ptmx /dev/ptmx"))
 	return step.Step{
 		Name: "rootfs.devices", Topic: book.Containers, Side: step.Inside, Calls: calls,
 		Why:  "programs expect null, zero, random and a terminal; they get these few nodes and none of the host's disks",
@@ -52,8 +54,10 @@ func makeDevice(d specs.LinuxDevice) []kernel.Call {
 	if d.FileMode != nil {
 		mode = uint32(d.FileMode.Perm())
 	}
-	calls := parents(d.Path)
-	calls = append(calls, kernel.Mknodat(kernel.AtFDCWD, d.Path, typ|mode, uint32(d.Major), uint32(d.Minor)).Allowing(unix.EEXIST))
+	calls, dir := parent(d.Path)
+	name := path.Base(d.Path)
+	node := kernel.Mknodat(dir, name, typ|mode, uint32(d.Major), uint32(d.Minor)).Allowing(unix.EEXIST)
+	calls = append(calls, node.As(strings.Replace(node.Shell, " "+name, " "+d.Path, 1)))
 	if d.UID != nil && *d.UID != 0 || d.GID != nil && *d.GID != 0 {
 		uid, gid := 0, 0
 		if d.UID != nil {
@@ -62,7 +66,7 @@ func makeDevice(d specs.LinuxDevice) []kernel.Call {
 		if d.GID != nil {
 			gid = int(*d.GID)
 		}
-		calls = append(calls, kernel.Fchownat(kernel.AtFDCWD, d.Path, uid, gid, unix.AT_SYMLINK_NOFOLLOW))
+		calls = append(calls, kernel.Fchownat(dir, name, uid, gid, unix.AT_SYMLINK_NOFOLLOW))
 	}
 	return calls
 }
@@ -83,19 +87,25 @@ func DeviceSources(devices []specs.LinuxDevice) step.Step {
 }
 
 func bindDevice(i int, d specs.LinuxDevice) []kernel.Call {
-	calls := append(parents(d.Path), makeTarget(d.Path, true)...)
-	return append(calls, openTarget(d.Path, 0),
+	calls := kernel.MakeInRoot(path.Clean(d.Path), true, 0, targetSlot)
+	return append(calls,
 		kernel.MoveMount(kernel.FD(deviceSlot(i)), "", kernel.FD(targetSlot), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
 			As("mount --bind "+d.Path+" "+d.Path))
 }
 
-// parents makes the directories above a node that does not sit right in /dev.
-func parents(p string) []kernel.Call {
-	dir := path.Dir(p)
-	if dir == "/dev" || dir == "/" {
-		return nil
+// Slots of directories that get nodes.
+const (
+	devSlot    kernel.Slot = "dev"
+	subDevSlot kernel.Slot = "dev-sub"
+)
+
+// parent is the directory of a node, made if it is not /dev itself.
+func parent(p string) ([]kernel.Call, kernel.Arg) {
+	dir := path.Dir(path.Clean(p))
+	if dir == "/dev" {
+		return nil, kernel.FD(devSlot)
 	}
-	return makeTarget(dir, false)
+	return kernel.MakeInRoot(dir, false, 0, subDevSlot), kernel.FD(subDevSlot)
 }
 
 // StandardDevices are the nodes every container gets (runtime-spec

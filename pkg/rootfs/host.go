@@ -103,6 +103,29 @@ func Confine(dir string) step.Step {
 	}
 }
 
+// ReachRoot and FollowRoot take one more process to the root directory of the
+// container whose first process is pid, where that is not the root of its mount
+// namespace (see Confine).
+func ReachRoot(pid int) step.Step {
+	return step.Step{
+		Name: "rootfs.reach-root", Topic: book.Namespaces, Side: step.Inside,
+		Why:   "the container has no mount namespace of its own: its root directory is found through its first process",
+		Calls: []kernel.Call{kernel.Openat(kernel.AtFDCWD, fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(step.Root)},
+		Rule:  "a descriptor ends with its process",
+	}
+}
+
+// FollowRoot comes after the namespaces are joined.
+func FollowRoot() step.Step {
+	return step.Step{
+		Name: "rootfs.follow-root", Topic: book.Namespaces, Side: step.Inside,
+		Why:   "see the files that the container sees",
+		Calls: []kernel.Call{kernel.Fchdir(kernel.FD(step.Root)), kernel.Chroot(".").As("chroot ."), kernel.Chdir("/"), kernel.Close(kernel.FD(step.Root))},
+		Rule:  "a root directory belongs to the process",
+		Risk:  "the process would run on the host's files",
+	}
+}
+
 // Unmount stands for what a container without a mount namespace of its own will
 // mount below dir; its undo unmounts that.
 func Unmount(dir string) step.Step {

@@ -38,8 +38,7 @@ func Mask(paths []string) step.Step {
 
 // look opens a path that may be missing, without following it out of the root.
 func look(p string, flags kernel.OpenFlags, slot kernel.Slot) kernel.Call {
-	return kernel.Openat2(kernel.AtFDCWD, p, flags|unix.O_PATH|unix.O_CLOEXEC, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS).
-		Into(slot).Allowing(unix.ENOENT, unix.ENOTDIR, unix.EACCES)
+	return kernel.OpenInRoot(p, flags, 0).Into(slot).Allowing(unix.ENOENT, unix.ENOTDIR, unix.EACCES)
 }
 
 func coverDirectory(p string, dir kernel.Slot) []kernel.Call {

@@ -162,7 +162,7 @@ const (
 
 func (m Mount) attachBind() []kernel.Call {
 	tree := kernel.FD(m.slot)
-	calls := makeTarget(m.Destination, m.file)
+	calls := kernel.MakeInRoot(m.Destination, m.file, 0, targetSlot)
 	if m.ordered {
 		again := m.slot + "-again"
 		calls = append(calls, kernel.OpenTree(tree, "", cloneTree|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE).Into(again))
@@ -172,7 +172,7 @@ func (m Mount) attachBind() []kernel.Call {
 	for _, p := range append(private, m.propagation...) {
 		calls = append(calls, kernel.MountSetattr(tree, "", at(p.recursive), 0, 0, p.flag))
 	}
-	calls = append(calls, openTarget(m.Destination, 0),
+	calls = append(calls,
 		kernel.MoveMount(tree, "", kernel.FD(targetSlot), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
 			As(fmt.Sprintf("mount --bind %s .%s", m.Source, m.Destination)))
 	if m.set|m.clear != 0 {
@@ -193,19 +193,19 @@ func at(recursive bool) int {
 }
 
 func (m Mount) attachNew() []kernel.Call {
-	calls, mount := makeTarget(m.Destination, false), mountSlot
-	if m.early {
-		mount = m.slot
-	} else {
-		calls = append(calls, m.makeFS(mountSlot)...)
-	}
 	resolve := uint64(0)
 	if _, ok := wellKnown[m.Destination]; ok {
 		// Programs trust what they find at these places; an image that puts a
 		// link there gets an error and not a /proc that is something else.
 		resolve = unix.RESOLVE_NO_SYMLINKS
 	}
-	calls = append(calls, openTarget(m.Destination, resolve),
+	calls, mount := kernel.MakeInRoot(m.Destination, false, resolve, targetSlot), mountSlot
+	if m.early {
+		mount = m.slot
+	} else {
+		calls = append(calls, m.makeFS(mountSlot)...)
+	}
+	calls = append(calls,
 		kernel.MoveMount(kernel.FD(mount), "", kernel.FD(targetSlot), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
 			As(m.mountCommand()))
 	for _, p := range m.propagation {
@@ -241,30 +241,4 @@ func (m Mount) mountCommand() string {
 		source = "none"
 	}
 	return cmd + " " + source + " " + m.Destination
-}
-
-// makeTarget makes the mount point and the directories above it where the
-// image lacks them. Paths are the container's own here, after the pivot.
-func makeTarget(target string, file bool) []kernel.Call {
-	var calls []kernel.Call
-	for i := 1; i < len(target); i++ {
-		if target[i] == '/' {
-			calls = append(calls, mkdir(target[:i]))
-		}
-	}
-	switch {
-	case target == "/":
-	case file:
-		// mknod makes an empty file without opening what may stand there.
-		calls = append(calls, kernel.MknodFile(target, 0o644).Allowing(unix.EEXIST, unix.EROFS).As("touch "+target))
-	default:
-		calls = append(calls, mkdir(target))
-	}
-	return calls
-}
-
-func mkdir(dir string) kernel.Call { return kernel.Mkdir(dir, 0o755).Allowing(unix.EEXIST, unix.EROFS) }
-
-func openTarget(target string, resolve uint64) kernel.Call {
-	return kernel.Openat2(kernel.AtFDCWD, target, unix.O_PATH|unix.O_CLOEXEC, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS|resolve).Into(targetSlot)
 }

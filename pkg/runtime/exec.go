@@ -4,10 +4,12 @@ import (
 	"fmt"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"minictr/pkg/cgroup"
 	"minictr/pkg/namespace"
 	"minictr/pkg/process"
+	"minictr/pkg/rootfs"
 	"minictr/pkg/step"
 	"minictr/pkg/terminal"
 )
@@ -36,12 +38,20 @@ func ExecPlan(c *Config, pid int, p *specs.Process, io IO) (step.Plan, error) {
 		b.add(terminal.Release())
 	}
 	b.add(process.Hide())
+	b.forgetCgroup()
 	b.label(p)
 	b.addIfAny(cgroup.Enter(b.cg, false))
 	if b.ns.Descends() {
 		b.add(namespace.Descend(b.ns))
 	}
+	ownRoot := b.ns.Has(unix.CLONE_NEWNS)
+	if !ownRoot {
+		b.add(rootfs.ReachRoot(pid))
+	}
 	b.add(namespace.Enter(pid, b.ns))
+	if !ownRoot {
+		b.add(rootfs.FollowRoot())
+	}
 	switch {
 	case inherited:
 		b.add(terminal.Inherit(int(p.User.UID)))

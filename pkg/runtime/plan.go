@@ -185,6 +185,19 @@ func (b *builder) releaseCgroup() {
 	}
 }
 
+// forgetCgroup closes the child's copy at once: through a descriptor of one of
+// the host's directories a path could leave the container.
+func (b *builder) forgetCgroup() {
+	if slot := b.cg.CloneSlot(); slot != "" {
+		b.add(step.Step{
+			Name: "cgroup.forget", Topic: book.Cgroups, Side: step.Inside,
+			Why:   "no descriptor of a directory of the host goes into the container, not even until execve closes it",
+			Calls: []kernel.Call{kernel.Close(kernel.FD(slot))},
+			Rule:  "a closed descriptor leaves nothing",
+		})
+	}
+}
+
 // hostBeside: what the host does with the new process, while that is busy with
 // its file tree. The child waits for all of it where it first needs it.
 func (b *builder) hostBeside() {
@@ -199,6 +212,7 @@ func (b *builder) hostBeside() {
 // identity: who the process is while it works on its own making.
 func (b *builder) identity() {
 	b.add(process.Hide())
+	b.forgetCgroup()
 	b.label(b.spec.Process)
 	// While we are still the host's root: another user may not enter it.
 	b.addIfAny(cgroup.Enter(b.cg, b.ns.Has(unix.CLONE_NEWCGROUP)))

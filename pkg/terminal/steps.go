@@ -42,7 +42,8 @@ func Open(o Options) step.Step {
 	}
 	calls := append(
 		// O_NOCTTY: a session leader that opens a terminal would adopt it.
-		[]kernel.Call{kernel.Openat(kernel.AtFDCWD, devpts+"/ptmx", ptyIO, 0).Into(Master)},
+		// No link may lead to another devpts (CVE-2025-52565).
+		[]kernel.Call{kernel.Openat2(kernel.AtFDCWD, devpts+"/ptmx", ptyIO, 0, unix.RESOLVE_NO_SYMLINKS).Into(Master)},
 		pair(Master, o)...)
 	return step.Step{
 		Name: "terminal.open", Topic: book.Terminal, Side: step.Inside,
@@ -118,11 +119,11 @@ func Console() step.Step {
 		Name: "terminal.console", Topic: book.Terminal, Side: step.Inside,
 		Why: "Programs that write to the system console find the container's terminal there, never the host's.",
 		Calls: []kernel.Call{
-			kernel.Openat(kernel.AtFDCWD, console, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600).
+			kernel.Openat2(kernel.AtFDCWD, console, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600, unix.RESOLVE_NO_SYMLINKS).
 				Allowing(unix.EEXIST).Into(made),
 			kernel.Close(kernel.FD(made)).IfOK(made),
-			// O_NOFOLLOW: a link here must not choose another file. O_PATH: a device here is not opened.
-			kernel.Openat(kernel.AtFDCWD, console, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(devFile),
+			// A link here must not choose another file. O_PATH: a device here is not opened.
+			kernel.Openat2(kernel.AtFDCWD, console, unix.O_PATH|unix.O_CLOEXEC, 0, unix.RESOLVE_NO_SYMLINKS).Into(devFile),
 			kernel.OpenTree(kernel.FD(Peer), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH).Into(mount),
 			kernel.MoveMount(kernel.FD(mount), "", kernel.FD(devFile), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
 				As("mount --bind /dev/pts/0 " + console),

@@ -263,7 +263,7 @@ func TestTheStepsPrintAsStraceDoes(t *testing.T) {
 	}
 	text := strings.Join(all, "\n")
 	for _, want := range []string{
-		`openat(AT_FDCWD, "/dev/pts/ptmx", O_RDWR|O_NOCTTY|O_CLOEXEC)`,
+		`openat2(AT_FDCWD, "/dev/pts/ptmx", {flags=O_RDWR|O_NOCTTY|O_CLOEXEC, resolve=RESOLVE_NO_SYMLINKS}, 24)`,
 		"ioctl(<ptmx>, TIOCSPTLCK, [0])",
 		"ioctl(<ptmx>, TIOCGPTPEER, O_RDWR|O_NOCTTY|O_CLOEXEC)",
 		"ioctl(<ptmx>, TIOCSWINSZ, {ws_row=24, ws_col=80, ws_xpixel=0, ws_ypixel=0})",
