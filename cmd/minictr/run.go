@@ -73,6 +73,7 @@ its reason, on standard error.`,
 func addExplain(fs *pflag.FlagSet, explain *string, without *[]string) {
 	fs.StringVar(explain, "explain", "", "print each kernel call that makes the container: text or json")
 	fs.Lookup("explain").NoOptDefVal = "text"
+	fs.Lookup("explain").Value = &renamed{fs.Lookup("explain").Value, "format"}
 	fs.StringArrayVar(without, "without", nil, "leave out a `step` of the plan, to see what breaks ('minictr plan' lists them)")
 }
 
@@ -177,6 +178,7 @@ func (f *runFlags) connect(a *app, s client.Streams, keys []byte, want func(stri
 	}
 	if f.OpenStdin && want("stdin") {
 		s.Stdin = os.Stdin
+		f.StdinOnce = true
 	}
 	if f.TTY && s.Stdin != nil {
 		s.Terminal, s.DetachKeys = os.Stdin, keys

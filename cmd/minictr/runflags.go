@@ -91,7 +91,7 @@ func (c *containerFlags) addSecurity(fs *pflag.FlagSet) {
 		name string
 		dst  *string
 	}{{"pid", &c.Namespaces.PID}, {"ipc", &c.Namespaces.IPC}, {"uts", &c.Namespaces.UTS}, {"cgroupns", &c.Namespaces.Cgroup}} {
-		fs.StringVar(ns.dst, ns.name, "", "host: share the host's "+ns.name+" namespace")
+		fs.StringVar(ns.dst, ns.name, "", "host: share the host's "+strings.TrimSuffix(ns.name, "ns")+" namespace")
 		fs.Lookup(ns.name).Value = &renamed{fs.Lookup(ns.name).Value, "mode"}
 	}
 }

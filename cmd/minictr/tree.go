@@ -29,6 +29,7 @@ func newRoot(a *app) *cobra.Command {
 		if wanted(e.name) {
 			c := e.make(a)
 			c.GroupID = e.group
+			c.DisableFlagsInUseLine = true // it says [OPTIONS] where it has some
 			root.AddCommand(c)
 		}
 	}
@@ -154,7 +155,9 @@ func group(a *app, name, short string, entries []entry) *cobra.Command {
 	wanted := wants(rest, entries)
 	for _, e := range entries {
 		if wanted(e.name) {
-			c.AddCommand(e.make(a))
+			child := e.make(a)
+			child.DisableFlagsInUseLine = true
+			c.AddCommand(child)
 		}
 	}
 	return c

@@ -9,173 +9,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"minictr/pkg/engine/bundle"
 	"minictr/pkg/engine/config"
 	"minictr/pkg/network"
 	"minictr/pkg/record"
 )
-
-// The types of this file have docker's names and shapes: what is written for
-// the output of `docker inspect` works on ours.
-
-// Inspection is everything about a container.
-type Inspection struct {
-	ID              string `json:"Id"`
-	Created         time.Time
-	Path            string
-	Args            []string
-	State           InspectState
-	Image           string
-	ResolvConfPath  string
-	HostnamePath    string
-	HostsPath       string
-	LogPath         string
-	Name            string
-	RestartCount    int
-	Driver          string
-	Platform        string
-	HostConfig      InspectHostConfig
-	GraphDriver     InspectGraphDriver
-	Mounts          []InspectMount
-	Config          InspectConfig
-	NetworkSettings InspectNetwork
-}
-
-// InspectState is how a container is doing.
-type InspectState struct {
-	Status     string
-	Running    bool
-	Paused     bool
-	Restarting bool
-	OOMKilled  bool
-	Dead       bool
-	Pid        int
-	ExitCode   int
-	Error      string
-	StartedAt  time.Time
-	FinishedAt time.Time
-}
-
-// InspectHostConfig is what the container may do and use.
-type InspectHostConfig struct {
-	Binds           []string
-	NetworkMode     string
-	PortBindings    map[string][]InspectPort
-	RestartPolicy   InspectRestart
-	AutoRemove      bool
-	VolumesFrom     []string
-	CapAdd          []string
-	CapDrop         []string
-	DNS             []string `json:"Dns"`
-	DNSOptions      []string `json:"DnsOptions"`
-	DNSSearch       []string `json:"DnsSearch"`
-	ExtraHosts      []string
-	GroupAdd        []string
-	IpcMode         string
-	OomScoreAdj     int
-	PidMode         string
-	Privileged      bool
-	PublishAllPorts bool
-	ReadonlyRootfs  bool
-	SecurityOpt     []string
-	UTSMode         string
-	ShmSize         int64
-	Sysctls         map[string]string `json:",omitempty"`
-
-	CPUShares         uint64 `json:"CpuShares"`
-	Memory            int64
-	NanoCPUs          int64  `json:"NanoCpus"`
-	CPUPeriod         uint64 `json:"CpuPeriod"`
-	CPUQuota          int64  `json:"CpuQuota"`
-	CpusetCpus        string
-	CpusetMems        string
-	MemoryReservation int64
-	MemorySwap        int64
-	PidsLimit         int64
-	Ulimits           []InspectUlimit
-	MaskedPaths       []string
-	ReadonlyPaths     []string
-}
-
-// InspectRestart is a restart policy.
-type InspectRestart struct {
-	Name              string
-	MaximumRetryCount int
-}
-
-// InspectUlimit is a limit of each process.
-type InspectUlimit struct {
-	Name string
-	Hard int64
-	Soft int64
-}
-
-// InspectPort is a port of the host.
-type InspectPort struct {
-	HostIP   string `json:"HostIp"`
-	HostPort string
-}
-
-// InspectGraphDriver is where the container's root comes from.
-type InspectGraphDriver struct {
-	Data map[string]string
-	Name string
-}
-
-// InspectMount is one mount of the user's or the image's.
-type InspectMount struct {
-	Type        string
-	Name        string `json:",omitempty"`
-	Source      string
-	Destination string
-	Driver      string `json:",omitempty"`
-	Mode        string
-	RW          bool
-	Propagation string
-}
-
-// InspectConfig is what the program gets to see.
-type InspectConfig struct {
-	Hostname     string
-	Domainname   string
-	User         string
-	AttachStdin  bool
-	AttachStdout bool
-	AttachStderr bool
-	ExposedPorts map[string]struct{} `json:",omitempty"`
-	Tty          bool
-	OpenStdin    bool
-	StdinOnce    bool
-	Env          []string
-	Cmd          []string
-	Image        string
-	Volumes      map[string]struct{}
-	WorkingDir   string
-	Entrypoint   []string
-	Labels       map[string]string
-	StopSignal   string `json:",omitempty"`
-	StopTimeout  *int   `json:",omitempty"`
-}
-
-// InspectNetwork is where the container is reached.
-type InspectNetwork struct {
-	Ports       map[string][]InspectPort
-	Gateway     string
-	IPAddress   string
-	IPPrefixLen int
-	MacAddress  string
-	Networks    map[string]InspectEndpoint
-}
-
-// InspectEndpoint is the container's plug into one network.
-type InspectEndpoint struct {
-	Gateway     string
-	IPAddress   string
-	IPPrefixLen int
-	MacAddress  string
-}
 
 // Inspect tells everything about a container.
 func (e *Engine) Inspect(ref string) (*Inspection, error) {
@@ -303,7 +142,7 @@ func (c *Container) config() InspectConfig {
 	cfg, img := &c.Config, &c.Image.Config
 	i := InspectConfig{
 		Hostname: cfg.Hostname, Domainname: cfg.Domainname, User: cfg.User, Tty: cfg.TTY, OpenStdin: cfg.OpenStdin,
-		StdinOnce: cfg.OpenStdin, Env: bundle.Environment(img.Env, cfg.Env), Cmd: cfg.Command, Image: c.Image.Name,
+		StdinOnce: cfg.StdinOnce, Env: bundle.Environment(img.Env, cfg.Env), Cmd: cfg.Command, Image: c.Image.Name,
 		Volumes: img.Volumes, WorkingDir: cfg.WorkingDir, Entrypoint: img.Entrypoint, Labels: map[string]string{},
 		StopSignal: cfg.StopSignal, ExposedPorts: map[string]struct{}{},
 	}

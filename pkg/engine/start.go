@@ -70,7 +70,7 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*clie
 func (e *Engine) shimConfig(c *Container) shim.Config {
 	s := shim.Config{
 		Log:   logging.Config{Driver: c.Config.Log.Driver, Path: e.logPath(c)},
-		Stdin: c.Config.OpenStdin, StdinOnce: c.Config.OpenStdin, AutoRemove: c.Config.AutoRemove,
+		Stdin: c.Config.OpenStdin, StdinOnce: c.Config.StdinOnce, AutoRemove: c.Config.AutoRemove,
 	}
 	// Both have been checked when they were read.
 	s.Log.MaxSize, _ = config.ParseSize(c.Config.Log.Options["max-size"])

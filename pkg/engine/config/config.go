@@ -46,6 +46,7 @@ type Process struct {
 
 	TTY       bool `json:"tty,omitempty"`
 	OpenStdin bool `json:"openStdin,omitempty"`
+	StdinOnce bool `json:"stdinOnce,omitempty"` // its input ends when the client that has it goes away
 
 	StopSignal  string         `json:"stopSignal,omitempty"`
 	StopTimeout *time.Duration `json:"stopTimeout,omitempty"`
