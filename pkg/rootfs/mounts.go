@@ -47,7 +47,7 @@ func (m Mount) Early() Mount {
 }
 
 // Parse prepares the mounts of a configuration. Sources of bind mounts are
-// looked at, for the target must be of the same kind; a missing one is an error.
+// looked at, for the target must be of the same kind.
 func Parse(mounts []specs.Mount) ([]Mount, error) {
 	used := make(map[string]bool)
 	list := make([]Mount, 0, len(mounts))
@@ -58,11 +58,10 @@ func Parse(mounts []specs.Mount) ([]Mount, error) {
 		p := Mount{Mount: m, options: parseOptions(m), slot: kernel.Slot(fmt.Sprintf("source-%d", i))}
 		p.Destination = path.Clean(m.Destination)
 		if p.bind {
+			// A source that is gone is Sources' error, not ours: the same plan
+			// is made again to undo a container whose volume has vanished.
 			info, err := os.Stat(m.Source)
-			if err != nil {
-				return nil, fmt.Errorf("volume %s: %w", m.Source, err)
-			}
-			p.file = !info.IsDir()
+			p.file = err == nil && !info.IsDir()
 		}
 		p.name = p.stepName()
 		for used[p.name] {

@@ -208,10 +208,15 @@ func TestAFileThatMayNotRunIsToldFromAMissingOne(t *testing.T) {
 	}
 }
 
-func TestAMissingVolumeIsAnErrorOfThePlan(t *testing.T) {
+func TestAMissingVolumeIsNamedAndDoesNotKeepThePlanFromItsUndo(t *testing.T) {
+	leak.Check(t)
 	c := newBundle(t, "true")
 	c.Spec.Mounts = append(c.Spec.Mounts, specs.Mount{Destination: "/v", Type: "bind", Source: "/nowhere/at/all", Options: []string{"bind"}})
-	if _, err := runtime.Plan(c, runtime.IO{}); err == nil || !strings.Contains(err.Error(), "/nowhere/at/all") {
+	plan, err := runtime.Plan(c, runtime.IO{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&step.Runner{Slots: ownStdio(t)}).Run(plan); !errors.Is(err, syscall.ENOENT) || !strings.Contains(err.Error(), "/nowhere/at/all") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -74,12 +74,26 @@ func (r *Runner) Run(plan Plan) (*Process, error) {
 		x.emit(Event{Kind: ReadyEvent, PID: pid, OK: true})
 		return &Process{pid, x.host.Slots}, nil
 	}
+	at, err = x.blame(at, err)
 	x.report(len(plan))
 	failure := &Error{Step: plan[at], Err: err}
 	x.emit(Event{Kind: FailedEvent, Step: plan[at].Name, Index: at, Error: err.Error(), Hint: failure.Hint()})
 	x.reap()
 	x.host.CloseAll()
 	return nil, errors.Join(failure, Undo(plan, x.journal, r.Observe))
+}
+
+// blame finds the step that broke the plan: a Host step may fail only because
+// the child it is about has broken off before.
+func (x *run) blame(at int, err error) (int, error) {
+	if x.child == nil || x.plan[at].Side != Host {
+		return at, err
+	}
+	var ce *kernel.CallError
+	if i, childs := x.verdict(); asCallError(childs, &ce) && !ce.Killed {
+		return i, childs
+	}
+	return at, err
 }
 
 // steps walks the plan in its order. It returns the step that failed.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -133,6 +134,19 @@ func TestAPausedPlanStopsBeforeEveryStepAndMayBeLeft(t *testing.T) {
 func TestAFailureOfAPausedPlanNamesItsOwnStep(t *testing.T) {
 	r := step.Runner{Pause: func(step.Pause) error { return nil }}
 	_, err := run(t, r, step.Plan{clone(), inside("test.bad", kernel.Chdir("/nowhere")), inside("test.next"), program("true")})
+	var failed *step.Error
+	if !errors.As(err, &failed) || failed.Step.Name != "test.bad" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTheChildsOwnFailureIsToldBeforeAHostStepsThatFollowsFromIt(t *testing.T) {
+	r := step.Runner{Observe: func(e step.Event) {
+		if e.Kind == step.StepEvent && e.Step == "test.follows" {
+			time.Sleep(50 * time.Millisecond) // by now the child has broken off
+		}
+	}}
+	_, err := run(t, r, step.Plan{clone(), inside("test.bad", kernel.Chdir("/nowhere")), host("test.follows", kernel.Chdir("/nowhere-either")), program("true")})
 	var failed *step.Error
 	if !errors.As(err, &failed) || failed.Step.Name != "test.bad" {
 		t.Errorf("got %v", err)
