@@ -72,6 +72,7 @@ func Spec(in Input) (*specs.Spec, error) {
 			Capabilities:    caps,
 			Rlimits:         limits,
 			NoNewPrivileges: c.NoNewPrivileges,
+			ApparmorProfile: c.AppArmor,
 		},
 		Hostname:   in.Hostname,
 		Domainname: c.Domainname,
