@@ -57,7 +57,8 @@ func (c *Config) hook(h specs.Hook, status specs.ContainerState, enter []kernel.
 // hooks adds the hooks of create, and the barrier around them.
 func (b *builder) hooks() {
 	h := b.spec.Hooks
-	if h == nil || len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) == 0 { //nolint:staticcheck // prestart is deprecated and still in use
+	//lint:ignore SA1019 prestart is deprecated and still in use
+	if h == nil || len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) == 0 {
 		return
 	}
 	b.add(step.Step{
@@ -66,7 +67,8 @@ func (b *builder) hooks() {
 		Calls: []kernel.Call{kernel.Tell()},
 		Rule:  "it is a message",
 	})
-	b.hookSteps("prestart", h.Prestart, nil) //nolint:staticcheck // see above
+	//lint:ignore SA1019 prestart is deprecated and still in use
+	b.hookSteps("prestart", h.Prestart, nil)
 	b.hookSteps("create-runtime", h.CreateRuntime, nil)
 	if len(h.CreateContainer) > 0 {
 		b.add(b.hookTarget())
