@@ -178,7 +178,7 @@ func TestAShellInATerminalIsAsOnesOwn(t *testing.T) {
 	y.see(t, "/dev/pts/0\r\n33 111\r\ncooked\r\n")
 	y.typed(t, "sleep 1000\r")
 	y.see(t, "sleep 1000\r\n")
-	time.Sleep(50 * time.Millisecond) // the shell makes it the foreground job
+	time.Sleep(500 * time.Millisecond) // the shell makes it the foreground job
 	y.typed(t, "\x03")
 	y.see(t, "^C")
 	y.typed(t, "echo status $?\r")
