@@ -48,3 +48,9 @@ func MknodFileAt(dir Arg, name string, mode uint32) Call {
 	c.Args[0] = dir
 	return c
 }
+
+// OpenPath is openat(2) of an existing file whose path holds results of earlier
+// calls.
+func OpenPath(name Path, flags OpenFlags) Call {
+	return call("openat", unix.SYS_OPENAT, AtFDCWD, name, openFlagArg(flags))
+}

@@ -31,13 +31,16 @@ func ExecPlan(c *Config, pid int, p *specs.Process, io IO) (step.Plan, error) {
 	if inherited {
 		b.add(terminal.OpenIn(pid, b.terminal(p)))
 	}
+	b.lendExe()
 	b.addIfAny(cgroup.Open(b.cg))
 	b.add(namespace.Clone(namespace.Set{}, 0, b.cg.CloneSlot()))
 	b.releaseCgroup()
+	b.releaseExe()
 	if inherited {
 		b.add(terminal.Release())
 	}
 	b.add(process.Hide())
+	b.guardExe()
 	b.forgetCgroup()
 	b.label(p)
 	b.addIfAny(cgroup.Enter(b.cg, false))

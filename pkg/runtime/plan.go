@@ -72,6 +72,7 @@ func Plan(c *Config, io IO) (step.Plan, error) {
 		return nil, err
 	}
 	b.hostBefore()
+	b.lendExe()
 	b.sources(mounts)
 	b.clone()
 	b.hostBeside()
@@ -168,6 +169,7 @@ func (b *builder) clone() {
 		b.add(namespace.Clone(b.ns, unix.CLONE_NEWCGROUP, b.cg.CloneSlot()))
 	}
 	b.releaseCgroup()
+	b.releaseExe()
 	if len(b.taken.Calls) > 0 {
 		b.add(rootfs.ReleaseSources(b.taken))
 	}
@@ -212,6 +214,7 @@ func (b *builder) hostBeside() {
 // identity: who the process is while it works on its own making.
 func (b *builder) identity() {
 	b.add(process.Hide())
+	b.guardExe()
 	b.forgetCgroup()
 	b.label(b.spec.Process)
 	// While we are still the host's root: another user may not enter it.

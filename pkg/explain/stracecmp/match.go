@@ -46,6 +46,9 @@ func sameArg(ours, theirs string) bool {
 	if ours == theirs {
 		return true
 	}
+	if strings.HasPrefix(theirs, `"`) && pointer.FindString(ours) == ours { // our own memory, which explain does not print
+		return true
+	}
 	if head, ok := strings.CutSuffix(theirs, `"...`); ok { // strace stops at its -s
 		return strings.HasPrefix(ours, head)
 	}
