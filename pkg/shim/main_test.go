@@ -102,6 +102,7 @@ func newBox(t testing.TB, script string, edit ...func(*box)) *box {
 		t: t, dirs: record.Dirs{Root: filepath.Join(top, "root"), Run: filepath.Join(top, "run")},
 		id: fmt.Sprintf("%064x", time.Now().UnixNano()), spec: spec(script),
 	}
+	t.Cleanup(b.awaitShims)
 	reservation, err := record.Reserve(b.dirs, b.id, "box")
 	if err != nil {
 		t.Fatal(err)
@@ -126,6 +127,18 @@ func newBox(t testing.TB, script string, edit ...func(*box)) *box {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// awaitShims waits until the box's shims are gone: they tidy up the network
+// after everybody has been told, and need the box's directories for it.
+func (b *box) awaitShims() {
+	waitFor(b.t, func() bool {
+		commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		return err == nil && !slices.ContainsFunc(commands, func(path string) bool {
+			line, _ := os.ReadFile(path)
+			return strings.HasPrefix(string(line), "minictr-shim\x00") && strings.Contains(string(line), b.dir())
+		})
+	})
 }
 
 func (b *box) dir() string { return b.dirs.Container(b.id) }
