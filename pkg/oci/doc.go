@@ -11,14 +11,26 @@
 //
 // Create runs the bundle's plan up to the gate before execve and leaves the
 // container's process waiting there, on an eventfd; the runtime itself ends.
-// Start copies that eventfd out of the process (pidfd_getfd) and raises it. All
-// that is kept between the commands is one file a container, state.json in the
-// runtime's root directory, and a journal of what has to be undone.
+// Start copies that eventfd out of the process (pidfd_getfd) and raises it. The
+// program is looked for before the gate, so that a container that cannot run
+// fails in create.
+//
+// What is kept between the commands is a directory a container: copies of the
+// bundle's files, state.json, and a journal of what has to be undone. Whether a
+// container runs is asked of the kernel, by its process's pid and start time.
+//
+// Hooks that belong to create are steps of the plan; those of start and delete
+// are run here. A hook in the container is an exec.
+//
+// Errors have runc's words where engines look for them.
 //
 // # What we leave out
 //
-// Hooks, console sockets, checkpoints, and everything else that
-// ARCHITECTURE.md lists as missing: a configuration that needs them is refused.
+// Checkpoints; cgroups through systemd; seccomp listeners; idmapped mounts and
+// tmpcopyup; Intel RDT, memory policies and network devices of the host. A
+// configuration that wants one of these is refused. Mounts that a hook makes
+// below /dev, /proc or /sys of the root are covered by the container's own,
+// which come after the pivot.
 //
 // Book: chapter 5. Spec: opencontainers/runtime-spec, runtime.md.
 package oci
