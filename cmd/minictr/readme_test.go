@@ -29,6 +29,7 @@ func TestTheReadmesCommandsWork(t *testing.T) {
 		if err := removeAll(dirs); err != nil {
 			t.Error(err)
 		}
+		leak.AwaitShims(t, dir)
 	}()
 	if err := importBase(dirs); err != nil {
 		t.Fatal(err)

@@ -69,6 +69,7 @@ func TestScripts(t *testing.T) {
 				if err := removeAll(dirs); err != nil {
 					t.Errorf("%s: clean up: %v", env.WorkDir, err)
 				}
+				leak.AwaitShims(t, env.WorkDir)
 			})
 			return importBase(dirs)
 		},

@@ -72,6 +72,7 @@ func (e *Engine) Exec(c *Container, o ExecOptions) (*Execution, error) {
 		return nil, err
 	}
 	defer release()
+	process.HeedSignals()
 	made, err := onOwnThread(func() (*step.Process, error) {
 		return (&step.Runner{Slots: slots, Observe: o.Observe}).Run(plan)
 	})

@@ -81,6 +81,7 @@ func newEngine(t *testing.T) *Engine {
 		if err := removeAll(e); err != nil {
 			t.Error(err)
 		}
+		leak.AwaitShims(t, dir)
 	})
 	return e
 }

@@ -185,6 +185,7 @@ func consoleIO(p *specs.Process) runtime.IO {
 
 // runPlan runs a plan with our standard streams, or with another input.
 func runPlan(plan step.Plan, journal *step.Journal, observe func(step.Event), stdin *os.File) (*step.Process, error) {
+	process.HeedSignals()
 	slots, err := duplicates()
 	if err != nil {
 		return nil, err

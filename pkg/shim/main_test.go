@@ -102,7 +102,7 @@ func newBox(t testing.TB, script string, edit ...func(*box)) *box {
 		t: t, dirs: record.Dirs{Root: filepath.Join(top, "root"), Run: filepath.Join(top, "run")},
 		id: fmt.Sprintf("%064x", time.Now().UnixNano()), spec: spec(script),
 	}
-	t.Cleanup(b.awaitShims)
+	t.Cleanup(func() { leak.AwaitShims(t, b.dir()) })
 	reservation, err := record.Reserve(b.dirs, b.id, "box")
 	if err != nil {
 		t.Fatal(err)
@@ -129,18 +129,6 @@ func newBox(t testing.TB, script string, edit ...func(*box)) *box {
 	return b
 }
 
-// awaitShims waits until the box's shims are gone: they tidy up the network
-// after everybody has been told, and need the box's directories for it.
-func (b *box) awaitShims() {
-	waitFor(b.t, func() bool {
-		commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
-		return err == nil && !slices.ContainsFunc(commands, func(path string) bool {
-			line, _ := os.ReadFile(path)
-			return strings.HasPrefix(string(line), "minictr-shim\x00") && strings.Contains(string(line), b.dir())
-		})
-	})
-}
-
 func (b *box) dir() string { return b.dirs.Container(b.id) }
 func (b *box) log() string { return filepath.Join(b.dir(), b.id+"-json.log") }
 
@@ -154,10 +142,15 @@ func (b *box) state() record.State {
 }
 
 // logged is what the log has kept.
-func (b *box) logged() string {
+func (b *box) logged() string { return b.tail(-1) }
+
+// lastLogged is the log's last line.
+func (b *box) lastLogged() string { return b.tail(1) }
+
+func (b *box) tail(lines int) string {
 	b.t.Helper()
 	var s strings.Builder
-	err := logging.Read(context.Background(), b.log(), logging.Options{Tail: -1}, func(m logging.Message) error {
+	err := logging.Read(context.Background(), b.log(), logging.Options{Tail: lines}, func(m logging.Message) error {
 		s.WriteString(m.Text)
 		return nil
 	})

@@ -15,6 +15,7 @@ import (
 
 	"minictr/pkg/kernel"
 	"minictr/pkg/logging"
+	"minictr/pkg/process"
 	"minictr/pkg/record"
 	"minictr/pkg/runtime"
 	"minictr/pkg/shim/wire"
@@ -196,18 +197,12 @@ func startTime(pid int) uint64 {
 	return start
 }
 
-// catchSignals takes the signals that ask a process to end, and those that are
-// ignored: a signal that is ignored stays so through execve, and the container
-// shall not inherit what nohup or a shell did to us.
+// catchSignals takes the signals that ask a process to end, and gives the
+// container none that is ignored.
 func (s *shim) catchSignals() {
 	signal.Notify(s.kill, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT)
-	unheard := make(chan os.Signal, 1)
-	signal.Notify(unheard, unix.SIGHUP)
-	for n := syscall.Signal(1); n < 65; n++ {
-		if signal.Ignored(n) {
-			signal.Notify(unheard, n)
-		}
-	}
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP)
+	process.HeedSignals()
 }
 
 // endWhenAsked kills the container when somebody asks the shim to end; what

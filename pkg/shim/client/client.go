@@ -96,9 +96,11 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 }
 
 // shimEnv is how the Go runtime of a shim begins: no garbage collection before
-// there is something to collect, and two threads that run Go code at most. The
-// shim could say so itself, but that would stop its world twice.
-var shimEnv = []string{"GOGC=off", "GOMEMLIMIT=16MiB", "GOMAXPROCS=2"}
+// there is something to collect, two threads that run Go code at most, and no
+// huge pages, of which one is more than a shim needs in all (they are the
+// default of some distributions). The shim could say most of this itself, but
+// that would stop its world, and come too late for the first pages.
+var shimEnv = []string{"GOGC=off", "GOMEMLIMIT=16MiB", "GOMAXPROCS=2", "GODEBUG=disablethp=1"}
 
 // spawn starts the shim's process with one end of a socket pair.
 func spawn(o Options) (conn *net.UnixConn, process *os.Process, err error) {
