@@ -13,6 +13,7 @@ import (
 	"minictr/pkg/engine/bundle"
 	"minictr/pkg/engine/config"
 	"minictr/pkg/image"
+	"minictr/pkg/leak"
 	"minictr/pkg/record"
 	"minictr/pkg/shim"
 	"minictr/rootfs"

@@ -101,7 +101,7 @@ func TestTheFirstPacketIsNotLost(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := RemoveIfUnused(h.runDir, 0, nil); err != nil {
+	if _, err := RemoveIfUnused(h.runDir, 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	h.wantClean()

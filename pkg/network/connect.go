@@ -159,6 +159,9 @@ func (ep *Endpoint) release(remove func(path string) error) error {
 		}
 		errs = append(errs, err)
 	}
+	if len(errs) == 0 { // that was done before: the network is not used by it now
+		return nil
+	}
 	return errors.Join(append(errs, ep.touch())...)
 }
 

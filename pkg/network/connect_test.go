@@ -226,7 +226,7 @@ func churn(runDir string) error {
 		if err := step.Undo(plan, []string{"network.publish"}, nil); err != nil {
 			return err
 		}
-		if err := RemoveIfUnused(runDir, time.Millisecond, nil); err != nil {
+		if _, err := RemoveIfUnused(runDir, time.Millisecond, nil); err != nil {
 			return err
 		}
 	}
@@ -261,7 +261,7 @@ func TestManyProcessesComeAndGoAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if err := RemoveIfUnused(h.runDir, 0, nil); err != nil {
+	if _, err := RemoveIfUnused(h.runDir, 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	h.wantClean()
@@ -271,21 +271,36 @@ func TestTheNetworkStaysUntilItIsIdle(t *testing.T) {
 	h := newHost(t)
 	c := h.start(h.connect("one"))
 	c.kill()
-	remove := func(idle time.Duration) {
+	remove := func(idle time.Duration) (again time.Duration) {
 		t.Helper()
-		if err := RemoveIfUnused(h.runDir, idle, nil); err != nil {
+		again, err := RemoveIfUnused(h.runDir, idle, nil)
+		if err != nil {
 			t.Fatal(err)
 		}
+		return again
 	}
 	there := func() bool { _, err := netlink.LinkByName(c.Bridge); return err == nil }
+	if again := remove(time.Hour); !there() || again != 0 {
+		t.Errorf("while leased: there %v, again in %v", there(), again)
+	}
 	if remove(0); !there() {
 		t.Error("removed while leased")
 	}
 	if err := Disconnect(h.runDir, c.Endpoint); err != nil {
 		t.Fatal(err)
 	}
-	if remove(time.Hour); !there() {
-		t.Error("removed before its time")
+	if again := remove(time.Hour); !there() || again < 59*time.Minute {
+		t.Errorf("before its time: there %v, again in %v", there(), again)
+	}
+	if err := Disconnect(h.runDir, c.Endpoint); err != nil {
+		t.Fatal(err)
+	}
+	if again := remove(20 * time.Millisecond); again > 0 { // Disconnect had nothing to give back
+		time.Sleep(again)
+		remove(20 * time.Millisecond)
+	}
+	if there() {
+		t.Error("not removed in its time")
 	}
 	if remove(0); there() {
 		t.Error("not removed")

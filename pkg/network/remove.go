@@ -18,9 +18,10 @@ import (
 //
 // Removing takes the kernel a tenth of a second. So a shim whose container has
 // ended calls Disconnect, waits for some seconds, and then calls this with the
-// same time as idle: of many that end, the last one does it. do makes the
-// calls; nil makes them silently.
-func RemoveIfUnused(runDir string, idle time.Duration, do step.Do) error {
+// same time as idle: of many that end, the last one does it. If the network is
+// unused, but not yet for that long, again says in what time to call again. do
+// makes the calls; nil makes them silently.
+func RemoveIfUnused(runDir string, idle time.Duration, do step.Do) (again time.Duration, err error) {
 	n := bridgeNetwork(runDir)
 	if do == nil {
 		host := kernel.NewHost()
@@ -28,13 +29,16 @@ func RemoveIfUnused(runDir string, idle time.Duration, do step.Do) error {
 	}
 	unlock, err := n.lock()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer unlock()
-	if idle > 0 && n.idle() < idle {
-		return nil
+	if owners, err := n.leases(); err != nil || len(owners) > 0 {
+		return 0, err
 	}
-	return n.removeIfUnused(do)
+	if again = idle - n.idle(); idle > 0 && again > 0 {
+		return again, nil
+	}
+	return 0, n.removeIfUnused(do)
 }
 
 // leave is the undo of Bridge.

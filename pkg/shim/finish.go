@@ -118,7 +118,14 @@ func (s *shim) tidyNetwork(idle time.Duration) error {
 		return nil
 	}
 	time.Sleep(idle)
-	return errors.Join(s.unplug(), network.RemoveIfUnused(s.dirs.Run, idle, nil))
+	err := s.unplug()
+	for {
+		again, failed := network.RemoveIfUnused(s.dirs.Run, idle, nil)
+		if again == 0 {
+			return errors.Join(err, failed)
+		}
+		time.Sleep(again) // others have come and gone meanwhile
+	}
 }
 
 // unplug makes sure that the container's veth pair is gone. By now the
