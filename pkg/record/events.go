@@ -1,0 +1,168 @@
+package record
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// What happens to containers is told in a file, Run/events, an event a line, as
+// docker's daemon tells it to its clients. There is no daemon here: whoever
+// does something appends a line. One write to a file opened with O_APPEND is
+// never mixed with another's (write(2)), so nobody needs a lock for that.
+//
+// The file is kept below a size: who finds it full renames it to events.1. A
+// follower sees that the name means another file by then, and goes on there.
+
+// Event is something that happened, in docker's words and with its fields.
+type Event struct {
+	Status string `json:"status,omitempty"` // the action again, for containers
+	ID     string `json:"id,omitempty"`     // likewise the actor's ID
+	From   string `json:"from,omitempty"`   // likewise its image
+	Type   string `json:"Type"`             // container, image, volume, network
+	Action string `json:"Action"`
+	Actor  Actor  `json:"Actor"`
+	Scope  string `json:"scope,omitempty"`
+	Time   int64  `json:"time,omitempty"`     // seconds since 1970
+	Nano   int64  `json:"timeNano,omitempty"` // the same in nanoseconds
+}
+
+// Actor is whom an event is about.
+type Actor struct {
+	ID         string            `json:"ID"`
+	Attributes map[string]string `json:"Attributes"`
+}
+
+// EventsPath is the file that events are appended to; events.1 beside it has
+// those before.
+func (d Dirs) EventsPath() string { return filepath.Join(d.Run, "events") }
+
+// maxEvents is the size in bytes from which on a new file is begun.
+var maxEvents int64 = 4 << 20
+
+// Tell appends an event; its times are filled in if they are missing.
+func Tell(d Dirs, e Event) error {
+	if e.Nano == 0 {
+		now := time.Now()
+		e.Time, e.Nano = now.Unix(), now.UnixNano()
+	}
+	if e.Scope == "" {
+		e.Scope = "local"
+	}
+	line, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("tell of an event: %w", err)
+	}
+	path := d.EventsPath()
+	f, err := openEvents(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = makeDirs(d.Run); err == nil {
+			f, err = openEvents(path)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("tell of an event: %w", err)
+	}
+	defer f.Close()
+	if _, err := f.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("tell of an event: %w", err)
+	}
+	return nil
+}
+
+// TellContainer tells what happened to a container. About are its attributes
+// (name, image, labels), more what belongs to this action alone.
+func TellContainer(d Dirs, id, action string, about, more map[string]string) error {
+	attributes := maps.Clone(about)
+	if attributes == nil {
+		attributes = make(map[string]string)
+	}
+	maps.Copy(attributes, more)
+	return Tell(d, Event{
+		Status: action, ID: id, From: about["image"], Type: "container", Action: action, Actor: Actor{id, attributes},
+	})
+}
+
+// openEvents opens the file, a new one if the old one is full.
+func openEvents(path string) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		info, err := f.Stat()
+		if err == nil && info.Size() < maxEvents {
+			return f, nil
+		}
+		if err == nil {
+			err = rotateEvents(f, path)
+		}
+		f.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// rotateEvents puts the full file aside. Others may find it full at the same
+// moment: the first to have its lock does it, for the rest it is done.
+func rotateEvents(f *os.File, path string) error {
+	if err := flockWait(f); err != nil {
+		return err
+	}
+	mine, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Stat(path)
+	if err != nil || !os.SameFile(mine, there) {
+		return ignoreMissing(err)
+	}
+	return os.Rename(path, path+".1")
+}
+
+// Events reads what has been told so far, the oldest first. A line that was
+// torn, because the machine or the disk gave up, is left out.
+func Events(d Dirs, each func(Event) error) (err error) {
+	for _, path := range []string{d.EventsPath() + ".1", d.EventsPath()} {
+		f, oerr := os.OpenFile(path, os.O_RDONLY|unix.O_CLOEXEC, 0)
+		if errors.Is(oerr, fs.ErrNotExist) {
+			continue
+		}
+		if oerr != nil {
+			return fmt.Errorf("read the events: %w", oerr)
+		}
+		err = readEvents(f, each)
+		f.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readEvents(f *os.File, each func(Event) error) error {
+	lines := bufio.NewScanner(f)
+	lines.Buffer(make([]byte, 0, 64<<10), 1<<20)
+	for lines.Scan() {
+		var e Event
+		if json.Unmarshal(lines.Bytes(), &e) != nil {
+			continue
+		}
+		if err := each(e); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read the events: %w", err)
+	}
+	return nil
+}
