@@ -114,7 +114,7 @@ func (a *app) execTerminal(e *engine.Engine, c *engine.Container, f *execFlags, 
 	}
 	if left {
 		fmt.Fprintln(a.err, "read escape sequence")
-		return nil
+		return e.Leave(c, x)
 	}
 	code, err := x.Wait()
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"minictr/pkg/kernel"
 	"minictr/pkg/process"
 	"minictr/pkg/runtime"
+	"minictr/pkg/shim/client"
 	"minictr/pkg/step"
 	"minictr/pkg/terminal"
 )
@@ -203,6 +204,12 @@ func readInside(pid int, path string) ([]byte, error) {
 		return nil, err
 	}
 	return io.ReadAll(io.LimitReader(f, maxAccounts))
+}
+
+// Leave lets the process go on without its user: the container's shim holds
+// its terminal from now on, which the kernel would hang up with us.
+func (e *Engine) Leave(c *Container, x *Execution) error {
+	return client.Keep(e.Dirs, c.ID, x.Console)
 }
 
 // Wait waits for the end of the process and returns its exit code, as a shell

@@ -381,6 +381,10 @@ func (cs *clients) listen(path string) error {
 // welcome hears what a new client wants to see.
 func (cs *clients) welcome(c *client) {
 	t, payload, err := c.frames.Next()
+	if err == nil && t == wire.Keep {
+		cs.keep(c, payload)
+		return
+	}
 	if err != nil || t != wire.Attach || wire.Decode(payload, &c.wants) != nil {
 		c.conn.Close()
 		return

@@ -196,6 +196,34 @@ func dial(dirs record.Dirs, id string) (*net.UnixConn, error) {
 	return conn, nil
 }
 
+// Keep hands the container's shim a descriptor of a terminal, to hold it for as
+// long as a process has the other side.
+func Keep(dirs record.Dirs, id string, master *os.File) error {
+	conn, err := dial(dirs, id)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	raw, err := master.SyscallConn() // Fd would make it block
+	if err != nil {
+		return err
+	}
+	var request []byte
+	if err := raw.Control(func(fd uintptr) { request, err = wire.Encode(wire.Keep, wire.KeepRequest{FD: int(fd)}) }); err != nil {
+		return err
+	}
+	if err == nil {
+		_, err = conn.Write(request)
+	}
+	if err == nil {
+		_, _, err = wire.NewReader(conn).Next()
+	}
+	if err != nil {
+		return fmt.Errorf("hand the terminal to the container's shim: %w", err)
+	}
+	return nil
+}
+
 // Wait waits until a container has ended, and says how. One that does not run
 // has ended already.
 func Wait(ctx context.Context, dirs record.Dirs, id string) (wire.Exit, error) {

@@ -30,6 +30,7 @@ type Type byte
 const (
 	Start    Type = 'S' // StartRequest: make the container
 	Attach   Type = 'A' // Streams: let me see
+	Keep     Type = 'k' // KeepRequest: hold a terminal that I let go of
 	Stdin    Type = 'i' // bytes; none at all are the end of the input
 	Resize   Type = 'W' // terminal.Size
 	Signal   Type = 'K' // SignalRequest
@@ -46,7 +47,7 @@ const (
 	Event    Type = 'E' // step.Event
 	Pause    Type = 'P' // PausePoint
 	Ready    Type = 'R' // Running: the program runs
-	Attached Type = 'a' // Running: the answer to Attach
+	Attached Type = 'a' // Running: the answer to Attach and Keep
 	Exited   Type = 'X' // Exit
 	Failed   Type = 'F' // Failure
 	Credit   Type = 'c' // four bytes: so much input has been taken
@@ -103,6 +104,13 @@ type PausePoint struct {
 // Running tells of the container's first process.
 type Running struct {
 	PID int `json:"pid"`
+}
+
+// KeepRequest hands over the master side of a terminal: of a process in the
+// container whose user has detached from it. The kernel would hang it up if
+// nobody held the master, and stop it if nobody read what it prints.
+type KeepRequest struct {
+	FD int `json:"fd"` // the client's, who holds it until the answer
 }
 
 // SignalRequest asks for a signal to the container's first process.
