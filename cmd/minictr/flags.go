@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"minictr/pkg/engine"
 )
 
 // value is a flag whose text means something: parse stores it, and says in its
@@ -49,4 +51,10 @@ func list[T any](fs *pflag.FlagSet, dst *[]T, names, kind, usage string, parse f
 func add(fs *pflag.FlagSet, names, kind, usage string, parse func(string) error) *pflag.Flag {
 	name, short, _ := strings.Cut(names, ",")
 	return fs.VarPF(&value{parse: parse, kind: kind}, name, short, usage)
+}
+
+// addFilter adds --filter, -f.
+func addFilter(fs *pflag.FlagSet, dst *engine.Filters, usage string) {
+	kind, usage := pflag.UnquoteUsage(&pflag.Flag{Usage: usage, Value: &value{kind: "KEY=VALUE"}})
+	add(fs, "filter,f", kind, usage, dst.Add)
 }

@@ -83,6 +83,12 @@ func (a *app) images(cmd *cobra.Command, args []string, f imagesFlags) error {
 	return a.printImages(rows, f)
 }
 
+// imageTitles are the columns of images.
+var imageTitles = headers{
+	"CreatedAt": "CREATED AT", "CreatedSince": "CREATED", "Digest": "DIGEST", "ID": "IMAGE ID", "Repository": "REPOSITORY",
+	"Size": "SIZE", "Tag": "TAG",
+}
+
 // imageRows are one row for each name of an image.
 func imageRows(img *image.Image, truncate bool) ([]imageRow, error) {
 	size, err := img.UnpackedSize()
@@ -130,7 +136,7 @@ func (a *app) printImages(rows []imageRow, f imagesFlags) error {
 		}
 		return nil
 	case f.format != "" && f.format != "table":
-		return formatted(a.out, f.format, rows)
+		return formatted(a.out, f.format, imageTitles, rows)
 	}
 	header := []string{"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"}
 	if f.digests {
@@ -213,7 +219,7 @@ func (a *app) inspect(refs []string, format string, find func(string) (any, erro
 		found = append(found, v)
 	}
 	if format != "" {
-		if err := formatted(a.out, format, found); err != nil {
+		if err := formatted(a.out, format, nil, found); err != nil {
 			return err
 		}
 	} else {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,7 +15,7 @@ import (
 
 func newLogs(a *app) *cobra.Command {
 	o := engine.LogOptions{Tail: -1}
-	var timestamps bool
+	var timestamps, details bool
 	cmd := &cobra.Command{
 		Use:   "logs [OPTIONS] CONTAINER",
 		Short: "Show what a container has printed",
@@ -33,16 +34,16 @@ JSON lines (minictr inspect -f '{{.LogPath}}'), in docker's format.`,
 			if err != nil {
 				return err
 			}
-			return e.Logs(cmd.Context(), c, o, func(m logging.Message) error { return a.printLog(m, timestamps) })
+			return e.Logs(cmd.Context(), c, o, a.logPrinter(c, timestamps, details))
 		},
 	}
 	fs := cmd.Flags()
 	fs.BoolVarP(&o.Follow, "follow", "f", false, "go on until the container ends")
 	fs.BoolVarP(&timestamps, "timestamps", "t", false, "print when each line came")
 	flag(fs, &o.Tail, "tail,n", "lines", "only so many lines from the end (all)", parseTail)
-	flag(fs, &o.Since, "since", "time", "only what came since: 2006-01-02T15:04:05Z, or 10m for ten minutes ago", parseTime)
-	flag(fs, &o.Until, "until", "time", "only what came until then", parseTime)
-	refuse(fs, "details!")
+	flag(fs, &o.Since, "since", "time", "only what came since: 2006-01-02T15:04:05Z, or 10m for ten minutes ago", timeFlag)
+	flag(fs, &o.Until, "until", "time", "only what came until then", timeFlag)
+	fs.BoolVar(&details, "details", false, "print the labels and variables that --log-opt names, too")
 	return cmd
 }
 
@@ -57,33 +58,35 @@ func parseTail(s string) (int, error) {
 	return n, nil
 }
 
-// parseTime reads a time, a Unix time, or a span of time before now.
-func parseTime(s string) (time.Time, error) {
-	if d, err := time.ParseDuration(s); err == nil {
-		return time.Now().Add(-d), nil
-	}
-	if seconds, err := strconv.ParseFloat(s, 64); err == nil {
-		return time.Unix(0, int64(seconds*1e9)), nil
-	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"} {
-		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("want a time such as 2006-01-02T15:04:05, or a span such as 10m")
-}
+// timeFlag reads a flag's moment.
+func timeFlag(s string) (time.Time, error) { return engine.ParseTime(s, time.Now()) }
 
 // timeFormat is RFC 3339 with all nine digits, as docker prints it.
 const timeFormat = "2006-01-02T15:04:05.000000000Z07:00"
 
-func (a *app) printLog(m logging.Message, timestamps bool) error {
-	w := a.out
-	if m.Stream == logging.Stderr {
-		w = a.err
+// logPrinter prints entries of a log, each to the stream it came from. An entry
+// is a line, or a part of a long one: what stands in front of lines is printed
+// where one begins.
+func (a *app) logPrinter(c *engine.Container, timestamps, details bool) func(logging.Message) error {
+	extra := ""
+	if details {
+		extra = c.LogDetails() + " "
 	}
-	if timestamps {
-		m.Text = m.Time.UTC().Format(timeFormat) + " " + m.Text
+	within := make(map[string]bool) // the middle of a line, by stream
+	return func(m logging.Message) error {
+		w := a.out
+		if m.Stream == logging.Stderr {
+			w = a.err
+		}
+		front := extra
+		if timestamps {
+			front = m.Time.UTC().Format(timeFormat) + " " + front
+		}
+		if within[m.Stream] {
+			front = ""
+		}
+		within[m.Stream] = !strings.HasSuffix(m.Text, "\n")
+		_, err := io.WriteString(w, front+m.Text)
+		return err
 	}
-	_, err := io.WriteString(w, m.Text)
-	return err
 }

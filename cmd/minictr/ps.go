@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,22 +12,30 @@ import (
 	"github.com/spf13/cobra"
 
 	"minictr/pkg/engine"
+	"minictr/pkg/engine/config"
 	"minictr/pkg/network"
 	"minictr/pkg/record"
 )
 
 func newPs(a *app) *cobra.Command {
-	var f psFlags
+	f := psFlags{last: -1}
 	cmd := &cobra.Command{
 		Use:   "ps [OPTIONS]",
 		Short: "List containers",
 		Long: `List containers: those that run, or with -a all of them.
 
 The records are files below MINICTR_ROOT/containers, one directory a container;
-what ps prints can be read there with cat.`,
+what ps prints can be read there with cat.
+
+Filters (several keys must all agree): id, name (regular expressions), label,
+status, exited, ancestor, before, since, volume, network, publish, expose,
+health. Fields of a template: .ID .Names .Image .Command .CreatedAt .RunningFor
+.Ports .State .Status .Size .Labels .Label "key" .Mounts .LocalVolumes .Networks
+.Platform`,
 		Example: `  minictr ps -a                  all, also those that have ended
   minictr ps -q | xargs minictr stop
-  minictr ps --format '{{.Names}}\t{{.Status}}'`,
+  minictr ps -a -f status=exited -f label=app=shop
+  minictr ps --format 'table {{.Names}}\t{{.Status}}'`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.ps(cmd, f) },
 	}
@@ -36,15 +45,28 @@ what ps prints can be read there with cat.`,
 	fs.BoolVar(&f.noTrunc, "no-trunc", false, "print everything in full length")
 	fs.IntVarP(&f.last, "last", "n", -1, "only the `n` newest, running or not")
 	fs.BoolVarP(&f.latest, "latest", "l", false, "only the newest, running or not")
-	fs.StringVar(&f.format, "format", "", "json, or a Go `template` such as '{{.ID}} {{.Names}}'")
-	refuse(fs, "filter size!")
+	fs.BoolVarP(&f.size, "size", "s", false, "also how much they have written")
+	fs.StringVar(&f.format, "format", "", "table, json, 'table TEMPLATE', or a Go `template` such as '{{.ID}} {{.Names}}'")
+	addFilter(fs, &f.filters, "only containers with `KEY=VALUE`, such as status=exited")
 	return cmd
 }
 
 type psFlags struct {
-	all, quiet, noTrunc, latest bool
-	last                        int
-	format                      string
+	all, quiet, noTrunc, latest, size bool
+	last                              int
+	format                            string
+	filters                           engine.Filters
+}
+
+// psList is the table of ps; with -s it has a column more.
+var psList = listing{
+	titles: headers{
+		"ID": "CONTAINER ID", "Names": "NAMES", "Image": "IMAGE", "Command": "COMMAND", "CreatedAt": "CREATED AT",
+		"RunningFor": "CREATED", "Ports": "PORTS", "State": "STATE", "Status": "STATUS", "Size": "SIZE", "Labels": "LABELS",
+		"Mounts": "MOUNTS", "LocalVolumes": "LOCAL VOLUMES", "Networks": "NETWORKS", "Platform": "PLATFORM",
+	},
+	table: "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}",
+	quiet: "{{.ID}}",
 }
 
 func (a *app) ps(cmd *cobra.Command, f psFlags) error {
@@ -56,81 +78,118 @@ func (a *app) ps(cmd *cobra.Command, f psFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.latest {
-		f.last = 1
+	if list, err = f.choose(e, list); err != nil {
+		return err
 	}
-	if f.last >= 0 {
-		list = list[:min(f.last, len(list))]
-	} else if !f.all {
-		list = slices.DeleteFunc(list, func(c *engine.Container) bool { return !c.Running() })
+	l := psList
+	if f.size {
+		l.table += "\t{{.Size}}"
 	}
+	sized := f.size || strings.Contains(f.format, ".Size")
 	rows := make([]psRow, len(list))
 	for i, c := range list {
 		rows[i] = newPsRow(e, c, !f.noTrunc)
-	}
-	switch {
-	case f.quiet:
-		for _, r := range rows {
-			fmt.Fprintln(a.out, r.ID)
+		if sized && !f.quiet {
+			if rows[i].Size, err = sizeOf(e, c); err != nil {
+				return err
+			}
 		}
-		return nil
-	case f.format != "" && f.format != "table":
-		return formatted(a.out, f.format, rows)
 	}
-	return psTable(a, rows)
+	return printRows(a, l, f.format, f.quiet, rows)
 }
 
-func psTable(a *app, rows []psRow) error {
-	header := []string{"CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"}
-	var lines [][]string
-	for _, r := range rows {
-		lines = append(lines, []string{r.ID, r.Image, r.Command, r.RunningFor, r.Status, r.Ports, r.Names})
+// choose applies the filters, and what the flags say about who is shown. As
+// with docker, to ask for a status is to ask for all.
+func (f *psFlags) choose(e *engine.Engine, list []*engine.Container) ([]*engine.Container, error) {
+	list, err := e.Select(list, f.filters)
+	if err != nil {
+		return nil, err
 	}
-	return table(a.out, header, lines)
+	if f.latest && f.last < 0 {
+		f.last = 1
+	}
+	switch {
+	case f.last > 0:
+		return list[:min(f.last, len(list))], nil
+	case f.all || len(f.filters["status"]) > 0:
+		return list, nil
+	}
+	return slices.DeleteFunc(list, func(c *engine.Container) bool { return !active(c) }), nil
+}
+
+// active tells whether ps shows a container without being asked for all.
+func active(c *engine.Container) bool { return c.Running() || c.State.Status == "restarting" }
+
+func sizeOf(e *engine.Engine, c *engine.Container) (string, error) {
+	rw, root, err := e.Size(c)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s (virtual %s)", size(rw), size(root)), nil
 }
 
 // psRow has docker's names for what a template may ask for.
 type psRow struct {
-	Command    string
-	CreatedAt  string
-	ID         string
-	Image      string
-	Labels     string
-	Mounts     string
-	Names      string
-	Networks   string
-	Ports      string
-	RunningFor string
-	State      string
-	Status     string
+	Command      string
+	CreatedAt    string
+	ID           string
+	Image        string
+	Labels       string
+	LocalVolumes string
+	Mounts       string
+	Names        string
+	Networks     string
+	Platform     string
+	Ports        string
+	RunningFor   string
+	Size         string
+	State        string
+	Status       string
+
+	labels map[string]string
 }
 
+// Label is the value of one label.
+func (r psRow) Label(key string) string { return r.labels[key] }
+
 func newPsRow(e *engine.Engine, c *engine.Container, truncate bool) psRow {
-	id, command := c.ID, strconv.Quote(strings.Join(c.Args, " "))
+	id, command, image := c.ID, strings.Join(c.Args, " "), c.Image.Name
 	if truncate {
-		id, command = c.ShortID(), strconv.Quote(shorten(strings.Join(c.Args, " "), 20))
+		id, command = c.ShortID(), shorten(command, 20)
+		image = strings.TrimPrefix(image, "sha256:")
+		if len(image) == 64 && image != c.Image.Name {
+			image = image[:12]
+		}
 	}
-	var labels, mounts []string
-	for key, value := range c.Config.Labels {
-		labels = append(labels, key+"="+value)
+	r := psRow{
+		Command: strconv.Quote(command), CreatedAt: clock(c.Created), ID: id, Image: image, Names: c.Name, Size: "0B",
+		Networks: strings.Join(c.NetworkNames(), ","), Platform: c.Config.Platform, Ports: portsOf(e.Ports(c)),
+		RunningFor: ago(c.Created), State: string(c.State.Status), Status: statusOf(c.State), labels: c.Labels(),
 	}
-	slices.Sort(labels)
+	r.Labels = pairsOf(r.labels)
+	volumes := 0
+	var mounts []string
 	for _, m := range c.Mounts {
 		source := m.Source
 		if truncate {
 			source = shorten(source, 15)
 		}
 		mounts = append(mounts, source)
+		if m.Type == config.Volume {
+			volumes++
+		}
 	}
-	mode := c.Config.Mode
-	if mode == "" || mode == "default" {
-		mode = "bridge"
+	r.Mounts, r.LocalVolumes = strings.Join(mounts, ","), strconv.Itoa(volumes)
+	return r
+}
+
+// pairsOf prints labels: a=1,b=2.
+func pairsOf(labels map[string]string) string {
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		list = append(list, key+"="+labels[key])
 	}
-	return psRow{
-		Command: command, CreatedAt: c.Created.Local().Format("2006-01-02 15:04:05 -0700 MST"), ID: id, Image: c.Image.Name,
-		Labels: strings.Join(labels, ","), Mounts: strings.Join(mounts, ","), Names: c.Name, Networks: mode,
-		Ports: portsOf(e.Ports(c)), RunningFor: ago(c.Created), State: string(c.State.Status), Status: statusOf(c.State),
-	}
+	return strings.Join(list, ",")
 }
 
 // statusOf is the STATUS column.
@@ -149,16 +208,46 @@ func statusOf(s record.State) string {
 	}
 }
 
-// portsOf is the PORTS column.
+// portsOf is the PORTS column. Neighbours that lead to neighbours are one range.
 func portsOf(ports []network.PortMapping) string {
+	ports = slices.Clone(ports)
+	slices.SortFunc(ports, func(a, b network.PortMapping) int {
+		return strings.Compare(portOrder(a), portOrder(b))
+	})
+	ports = slices.Compact(ports)
 	var list []string
-	for _, p := range ports {
-		if p.HostPort == 0 {
-			list = append(list, fmt.Sprintf("%d/%s", p.ContainerPort, p.Protocol))
-		} else {
-			list = append(list, p.String())
+	for i := 0; i < len(ports); {
+		n := 1
+		for i+n < len(ports) && follows(ports[i], ports[i+n], uint16(n)) {
+			n++
 		}
+		list = append(list, portRange(ports[i], uint16(n-1)))
+		i += n
 	}
-	slices.Sort(list)
-	return strings.Join(slices.Compact(list), ", ")
+	return strings.Join(list, ", ")
+}
+
+func portOrder(p network.PortMapping) string {
+	return fmt.Sprintf("%t %s %s %05d %05d", p.HostPort == 0, p.Protocol, p.HostIP, p.ContainerPort, p.HostPort)
+}
+
+// follows tells whether b is n ports behind a, on both sides.
+func follows(a, b network.PortMapping, n uint16) bool {
+	host := a.HostPort == 0 && b.HostPort == 0 || a.HostPort != 0 && b.HostPort == a.HostPort+n
+	return host && a.Protocol == b.Protocol && a.HostIP == b.HostIP && b.ContainerPort == a.ContainerPort+n
+}
+
+// portRange prints p and the ports up to the more-th behind it.
+func portRange(p network.PortMapping, more uint16) string {
+	span := func(port uint16) string {
+		if more == 0 {
+			return strconv.Itoa(int(port))
+		}
+		return fmt.Sprintf("%d-%d", port, port+more)
+	}
+	text := span(p.ContainerPort) + "/" + string(p.Protocol)
+	if p.HostPort == 0 {
+		return text
+	}
+	return fmt.Sprintf("%s:%s->%s", p.HostIP, span(p.HostPort), text)
 }

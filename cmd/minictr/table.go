@@ -12,49 +12,118 @@ import (
 	"github.com/docker/go-units"
 )
 
+// listing is how a command prints rows, as docker's lists do: a table, rows by
+// a template of the user's, or JSON.
+type listing struct {
+	titles headers // of the columns that a template may name
+	table  string  // the usual table, as a template: "{{.ID}}\t{{.Names}}"
+	quiet  string  // what -q prints of a row, as a template
+}
+
+// headers are column titles by what a template calls the column. The title row
+// of a table is the template, filled in with these.
+type headers map[string]string
+
+// Label is the title of {{.Label "com.example.some-key"}}: SOME KEY.
+func (h headers) Label(key string) string {
+	last := key[strings.LastIndexByte(key, '.')+1:]
+	return strings.ToUpper(strings.NewReplacer("-", " ", "_", " ").Replace(last))
+}
+
+// printRows prints rows by --format, which may be "" or "table" for the usual
+// table, "table TEMPLATE", "json", or a template. With --quiet it is ignored.
+func printRows[T any](a *app, l listing, format string, quiet bool, rows []T) error {
+	switch {
+	case quiet:
+		if format != "" {
+			a.warn("--format is ignored, because --quiet is given too")
+		}
+		format = l.quiet
+	case format == "" || format == "table":
+		format = "table " + l.table
+	}
+	return formatted(a.out, format, l.titles, rows)
+}
+
 // table prints rows in columns as docker does: at least ten wide, three
 // spaces between them.
 func table(w io.Writer, header []string, rows [][]string) error {
-	t := tabwriter.NewWriter(w, 10, 1, 3, ' ', 0)
+	t := newTable(w)
 	for _, row := range append([][]string{header}, rows...) {
 		fmt.Fprintln(t, strings.Join(row, "\t"))
 	}
 	return t.Flush()
 }
 
+func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 10, 1, 3, ' ', 0) }
+
 // formatted prints each item by a --format: "json" for one object a line, else
-// a Go template ("table …" gets a tabwriter).
-func formatted[T any](w io.Writer, format string, items []T) error {
+// a Go template ("table …" gets columns and titles).
+func formatted[T any](w io.Writer, format string, titles headers, items []T) error {
 	if format == "json" {
-		for _, item := range items {
-			b, err := json.Marshal(item)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(w, "%s\n", b)
-		}
-		return nil
+		return jsonLines(w, items)
 	}
 	body, isTable := strings.CutPrefix(format, "table ")
-	body = strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(body)
-	tmpl, err := template.New("format").Funcs(templateFuncs).Parse(body)
+	tmpl, err := parseTemplate(body)
 	if err != nil {
-		return &usageError{fmt.Errorf("invalid --format: %w", err)}
+		return err
 	}
-	t := tabwriter.NewWriter(w, 10, 1, 3, ' ', 0)
-	var out io.Writer = w
+	t := newTable(w)
+	out := w
 	if isTable {
 		out = t
-		fmt.Fprintln(t, tableHeader(body))
+		if err := printTitles(t, body, titles); err != nil {
+			return err
+		}
 	}
 	for _, item := range items {
 		text, err := execute(tmpl, item)
 		if err != nil {
-			return &usageError{fmt.Errorf("invalid --format: %w", err)}
+			return badFormat(err)
 		}
 		fmt.Fprintln(out, text)
 	}
 	return t.Flush()
+}
+
+func jsonLines[T any](w io.Writer, items []T) error {
+	for _, item := range items {
+		text, err := toJSON(item)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(w, text)
+	}
+	return nil
+}
+
+func parseTemplate(body string) (*template.Template, error) {
+	body = strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(body)
+	tmpl, err := template.New("").Funcs(templateFuncs).Parse(body)
+	if err != nil {
+		return nil, badFormat(err)
+	}
+	return tmpl, nil
+}
+
+func badFormat(err error) error {
+	return &exitError{codeClient, &usageError{fmt.Errorf("invalid --format: %w", err)}}
+}
+
+// printTitles fills in the template with titles in place of values. Functions
+// in it are of no concern: {{json .Names}} is still the column NAMES.
+func printTitles(w io.Writer, body string, titles headers) error {
+	body = strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(body)
+	tmpl, err := template.New("").Funcs(titleFuncs).Parse(body)
+	if err != nil {
+		return badFormat(err)
+	}
+	var b strings.Builder
+	if err := tmpl.Execute(&b, titles); err != nil {
+		return badFormat(err)
+	}
+	_, err = fmt.Fprintln(w, strings.ReplaceAll(b.String(), "<no value>", ""))
+	return err
 }
 
 // execute fills in a template, by the names of Go's fields or by those of the
@@ -68,7 +137,9 @@ func execute(tmpl *template.Template, item any) (string, error) {
 	raw, err := json.Marshal(item)
 	var fields any
 	if err == nil {
-		err = json.Unmarshal(raw, &fields)
+		decoder := json.NewDecoder(strings.NewReader(string(raw)))
+		decoder.UseNumber() // 67108864 and not 6.7108864e+07
+		err = decoder.Decode(&fields)
 	}
 	if err == nil {
 		b.Reset()
@@ -80,30 +151,75 @@ func execute(tmpl *template.Template, item any) (string, error) {
 	return b.String(), nil
 }
 
-// tableHeader names the columns of "{{.ID}}\t{{.Names}}" as docker does.
-func tableHeader(body string) string {
-	columns := strings.Split(body, "\t")
-	for i, c := range columns {
-		name := strings.Trim(c, "{}. ")
-		if title, ok := columnTitles[name]; ok {
-			name = title
-		}
-		columns[i] = strings.ToUpper(name)
-	}
-	return strings.Join(columns, "\t")
+// templateFuncs are docker's functions for templates, besides Go's own.
+var templateFuncs = template.FuncMap{
+	"json":     toJSON,
+	"join":     join,
+	"lower":    strings.ToLower,
+	"upper":    strings.ToUpper,
+	"title":    title,
+	"split":    strings.Split,
+	"pad":      pad,
+	"truncate": truncate,
 }
 
-var columnTitles = map[string]string{"ID": "container id", "RunningFor": "created", "CreatedSince": "created"}
+// titleFuncs stand for templateFuncs in the title row.
+var titleFuncs = template.FuncMap{
+	"json": same, "join": sameFirst, "lower": same, "upper": same, "title": same, "split": sameFirst,
+	"pad": func(s string, _, _ int) string { return s }, "truncate": func(s string, _ int) string { return s },
+}
 
-var templateFuncs = template.FuncMap{
-	"json": func(v any) (string, error) {
-		b, err := json.Marshal(v)
-		return string(b), err
-	},
-	"join":  strings.Join,
-	"lower": strings.ToLower,
-	"upper": strings.ToUpper,
-	"split": strings.Split,
+func same(v any) any                { return v }
+func sameFirst(v any, _ string) any { return v }
+func toJSON(v any) (string, error) {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return strings.TrimSuffix(b.String(), "\n"), err
+}
+
+// join joins a list of anything.
+func join(list any, separator string) (string, error) {
+	switch l := list.(type) {
+	case []string:
+		return strings.Join(l, separator), nil
+	case []any:
+		words := make([]string, len(l))
+		for i, v := range l {
+			words[i] = fmt.Sprint(v)
+		}
+		return strings.Join(words, separator), nil
+	case nil:
+		return "", nil
+	}
+	return "", fmt.Errorf("join wants a list, not %T", list)
+}
+
+// title begins every word with a capital letter.
+func title(s string) string {
+	words := strings.Split(s, " ")
+	for i, w := range words {
+		if r := []rune(w); len(r) > 0 {
+			words[i] = strings.ToUpper(string(r[0])) + string(r[1:])
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// pad puts spaces around what is not empty.
+func pad(s string, before, after int) string {
+	if s == "" {
+		return s
+	}
+	return strings.Repeat(" ", max(0, before)) + s + strings.Repeat(" ", max(0, after))
+}
+
+func truncate(s string, n int) string {
+	if r := []rune(s); n >= 0 && len(r) > n {
+		return string(r[:n])
+	}
+	return s
 }
 
 // ago is how docker tells a time: "2 minutes ago".
@@ -116,3 +232,9 @@ func shorten(s string, n int) string {
 	}
 	return s
 }
+
+// clock is how docker's lists print a moment.
+func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 -0700 MST") }
+
+// size is how docker prints bytes: 1.2MB, in powers of ten.
+func size(n int64) string { return units.HumanSizeWithPrecision(float64(n), 3) }

@@ -23,7 +23,7 @@ func newVersion(a *app) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			v := versionRow{version, goruntime.Version(), goruntime.GOOS, goruntime.GOARCH, kernelVersion()}
 			if format != "" {
-				return formatted(a.out, format, []versionRow{v})
+				return formatted(a.out, format, nil, []versionRow{v})
 			}
 			fmt.Fprintf(a.out, "minictr %s (%s, %s/%s)\nkernel  %s\n", v.Version, v.GoVersion, v.Os, v.Arch, v.KernelVersion)
 			return nil
@@ -79,7 +79,7 @@ func newInfo(a *app) *cobra.Command {
 				return err
 			}
 			if format != "" {
-				return formatted(a.out, format, []infoRow{i})
+				return formatted(a.out, format, nil, []infoRow{i})
 			}
 			a.printInfo(i)
 			return nil

@@ -83,7 +83,7 @@ func newVolumeLs(a *app) *cobra.Command {
 			case quiet:
 				return nil
 			case format != "" && format != "table":
-				return formatted(a.out, format, rows)
+				return formatted(a.out, format, headers{"Driver": "DRIVER", "Name": "VOLUME NAME", "Mountpoint": "MOUNTPOINT", "Scope": "SCOPE"}, rows)
 			}
 			return table(a.out, []string{"DRIVER", "VOLUME NAME"}, lines)
 		},

@@ -65,7 +65,7 @@ func TestCreateThatFailsLeavesNothing(t *testing.T) {
 			c.Mounts = []config.Mount{{Type: config.Bind, Source: "/nowhere/at/all", Target: "/x"}}
 		},
 		"--cpus":            func(c *config.Config) { c.NanoCPUs = 1e15 },
-		"no such container": func(c *config.Config) { c.VolumesFrom = []string{"nosuch"} },
+		"No such container": func(c *config.Config) { c.VolumesFrom = []string{"nosuch"} },
 		"not a directory": func(c *config.Config) {
 			c.Mounts = []config.Mount{{Type: config.Volume, Source: "made", Target: "/a"}, {Type: config.Bind, Source: "/etc/passwd/x", Target: "/x", CreateSource: true}}
 		},

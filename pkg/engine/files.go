@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"minictr/pkg/engine/bundle"
+	"minictr/pkg/network"
 )
 
 // Files of the host that say how names resolve here. Where systemd-resolved
@@ -94,9 +95,19 @@ func (p *netPlace) resolver(c *Container) ([]byte, error) {
 	return r.With(c.Config.DNS, c.Config.DNSSearch, c.Config.DNSOptions).Text(), nil
 }
 
-// exposes are the ports that user and image say the program listens on.
+// exposes are the ports that user and image say the program listens on, each
+// as "80/tcp".
 func (c *Container) exposes() []string {
-	list := append(slices.Clone(c.Config.Expose), slices.Sorted(maps.Keys(c.Image.Config.ExposedPorts))...)
+	var list []string
+	for _, s := range append(slices.Clone(c.Config.Expose), slices.Sorted(maps.Keys(c.Image.Config.ExposedPorts))...) {
+		ports, err := network.ParsePort(s)
+		for _, p := range ports {
+			list = append(list, exposed(p))
+		}
+		if err != nil { // an image may say anything
+			list = append(list, s)
+		}
+	}
 	slices.Sort(list)
 	return slices.Compact(list)
 }

@@ -3,8 +3,14 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
+	"minictr/pkg/engine/bundle"
 	"minictr/pkg/logging"
 )
 
@@ -33,4 +39,32 @@ func (e *Engine) Logs(ctx context.Context, c *Container, o LogOptions, each func
 		read.Follow = ended
 	}
 	return logging.Read(ctx, path, read, each)
+}
+
+// LogDetails are the labels and variables of a container that its log options
+// name, as docker prints them with `logs --details`: a=1,b=2.
+func (c *Container) LogDetails() string {
+	o := c.Config.Log.Options
+	env := make(map[string]string)
+	for _, kv := range bundle.Environment(c.Image.Config.Env, c.Config.Env) {
+		key, value, _ := strings.Cut(kv, "=")
+		env[key] = value
+	}
+	details := make(map[string]string)
+	for _, from := range []struct {
+		values         map[string]string
+		names, pattern string
+	}{{c.Labels(), o["labels"], o["labels-regex"]}, {env, o["env"], o["env-regex"]}} {
+		re, err := regexp.Compile(from.pattern)
+		for key, value := range from.values {
+			if slices.Contains(strings.Split(from.names, ","), key) || from.pattern != "" && err == nil && re.MatchString(key) {
+				details[key] = value
+			}
+		}
+	}
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(details)) {
+		list = append(list, url.QueryEscape(key)+"="+url.QueryEscape(details[key]))
+	}
+	return strings.Join(list, ",")
 }

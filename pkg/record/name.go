@@ -152,7 +152,7 @@ func Rename(d Dirs, id, name string) error {
 // NotFoundError is a reference to a container that does not exist.
 type NotFoundError struct{ Ref string }
 
-func (e *NotFoundError) Error() string { return fmt.Sprintf("no such container: %s", e.Ref) }
+func (e *NotFoundError) Error() string { return fmt.Sprintf("No such container: %s", e.Ref) }
 
 // Resolve finds a container by its name, its ID, or the beginning of an ID
 // that no other container's has.
