@@ -15,6 +15,7 @@ import (
 // createFlags are the options that create and run share.
 func (a *app) createFlags(f *flags) func(id string) (oci.Options, error) {
 	bundle := f.stringBoth("bundle", "b", ".", "`directory` of the bundle")
+	config := f.stringBoth("config", "f", "config.json", "`file` of the bundle with the configuration")
 	pidFile := f.String("pid-file", "", "`file` to write the process id to")
 	socket := f.String("console-socket", "", "unix `socket` that gets the terminal's master")
 	preserve := f.Int("preserve-fds", 0, "pass `n` more descriptors than the standard ones")
@@ -22,7 +23,7 @@ func (a *app) createFlags(f *flags) func(id string) (oci.Options, error) {
 	noKeyring := f.Bool("no-new-keyring", false, "keep the caller's session keyring")
 	return func(id string) (oci.Options, error) {
 		return oci.Options{
-			ID: id, Bundle: *bundle, PidFile: *pidFile, ConsoleSocket: *socket,
+			ID: id, Bundle: *bundle, Config: *config, PidFile: *pidFile, ConsoleSocket: *socket,
 			PreserveFDs: *preserve, NoPivot: *noPivot, NoNewKeyring: *noKeyring, Observe: a.log.observer(),
 		}, oci.CheckFDs(*preserve)
 	}

@@ -47,6 +47,7 @@ global options:
   --debug            more messages
   --rootless true|false|auto
   --systemd-cgroup   not supported: cgroup paths are used as they are
+  --cgroup-manager cgroupfs   as crun spells it: the only manager there is
 
 example: minictr-oci run --bundle /tmp/box box1
 `
@@ -97,6 +98,7 @@ func (a *app) run(args []string) error {
 	format := f.String("log-format", "text", "")
 	debug := f.Bool("debug", false, "")
 	systemd := f.Bool("systemd-cgroup", false, "")
+	manager := f.String("cgroup-manager", "cgroupfs", "")
 	rootless := f.String("rootless", "auto", "")
 	_ = f.String("criu", "", "")
 	showVersion := f.Bool("version", false, "")
@@ -122,7 +124,9 @@ func (a *app) run(args []string) error {
 	case len(rest) == 0:
 		fmt.Print(usage)
 		return nil
-	case *systemd:
+	case *manager != "cgroupfs" && *manager != "systemd":
+		return fmt.Errorf("--cgroup-manager: %q is not supported: this runtime makes the cgroup itself (cgroupfs)", *manager)
+	case *systemd || *manager == "systemd":
 		return errors.New("--systemd-cgroup is not supported: this runtime makes the cgroup at cgroupsPath itself and does not ask systemd; use the cgroupfs driver")
 	}
 	return a.command(rest[0], rest[1:])

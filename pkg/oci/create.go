@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,6 +26,7 @@ import (
 type Options struct {
 	ID      string `json:"-"`
 	Bundle  string `json:"-"`
+	Config  string `json:"-"` // the configuration's file, in the bundle or absolute; "": config.json
 	PidFile string `json:"-"`
 	Run     bool   `json:"run,omitempty"` // create and start in one
 
@@ -78,7 +80,7 @@ func (r Root) Create(o Options) (*Created, error) {
 }
 
 func (r Root) make(o Options, bundle, dir string) (*Created, error) {
-	if err := keepConfig(bundle, dir); err != nil {
+	if err := keepConfig(bundle, dir, o.Config); err != nil {
 		return nil, err
 	}
 	config, err := runtime.Load(dir)
@@ -110,23 +112,31 @@ func (c *Created) startRun() error {
 
 // keepConfig copies the bundle's files, for nothing that is done to them later
 // may have an effect on the container.
-func keepConfig(bundle, dir string) error {
-	for _, name := range []string{"config.json", "plan.json"} {
-		b, err := os.ReadFile(filepath.Join(bundle, name))
-		if errors.Is(err, fs.ErrNotExist) {
-			if name == "plan.json" {
-				continue
-			}
-			return fmt.Errorf("JSON specification file config.json not found in %s", bundle)
-		}
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name), b, 0o600)
-		}
-		if err != nil {
-			return fmt.Errorf("keep the configuration: %w", err)
-		}
+func keepConfig(bundle, dir, config string) error {
+	config = cmp.Or(config, "config.json")
+	if !filepath.IsAbs(config) {
+		config = filepath.Join(bundle, config)
+	}
+	err := keep(config, filepath.Join(dir, "config.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("JSON specification file %s not found in %s", filepath.Base(config), filepath.Dir(config))
+	}
+	if err != nil {
+		return fmt.Errorf("keep the configuration: %w", err)
+	}
+	err = keep(filepath.Join(bundle, "plan.json"), filepath.Join(dir, "plan.json"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("keep the configuration: %w", err)
 	}
 	return nil
+}
+
+func keep(from, to string) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, b, 0o600)
 }
 
 func hasStartHooks(s *specs.Spec) bool {
