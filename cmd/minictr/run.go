@@ -135,6 +135,9 @@ func (a *app) create(ctx context.Context, cmd *cobra.Command, args []string, f *
 		f.removeCidFile()
 		return nil, nil, err
 	}
+	for _, w := range c.Warnings {
+		a.warn("%s", w)
+	}
 	return e, c, nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -44,11 +45,7 @@ func (c *containerFlags) add(fs *pflag.FlagSet) {
 	c.addNetwork(fs)
 	c.addStorage(fs)
 	c.addIdentity(fs)
-	refuse(fs, `annotation blkio-weight blkio-weight-device cgroup-parent cpu-count cpu-percent cpu-rt-period cpu-rt-runtime
-		device-cgroup-rule device-read-bps device-read-iops device-write-bps device-write-iops disable-content-trust! gpus
-		health-cmd health-interval health-retries health-start-interval health-start-period health-timeout init! io-maxbandwidth
-		io-maxiops ip ip6 isolation kernel-memory link link-local-ip mac-address memory-swappiness net-alias network-alias
-		no-healthcheck! oom-kill-disable! runtime storage-opt use-api-socket! volume-driver`)
+	c.addRefused(fs)
 }
 
 func (c *containerFlags) addProcess(fs *pflag.FlagSet) {
@@ -75,8 +72,19 @@ func (c *containerFlags) addResources(fs *pflag.FlagSet) {
 	fs.Int64Var(&c.CPUQuota, "cpu-quota", 0, "`microseconds` of CPU time in each period")
 	fs.StringVar(&c.CpusetCpus, "cpuset-cpus", "", "run on these `CPUs` only, such as 0-1,3")
 	fs.StringVar(&c.CpusetMems, "cpuset-mems", "", "use memory of these NUMA `nodes` only")
+	fs.Uint64Var(&c.CPURtPeriod, "cpu-rt-period", 0, "length of a period of real-time work in `microseconds`")
+	fs.Int64Var(&c.CPURtRuntime, "cpu-rt-runtime", 0, "`microseconds` of real-time work in each such period")
 	fs.Int64Var(&c.PidsLimit, "pids-limit", 0, "how many `processes` it may have; -1: any number")
 	fs.IntVar(&c.OOMScoreAdj, "oom-score-adj", 0, "how readily the kernel kills it when memory runs out (-1000 to 1000)")
+	fs.BoolVar(&c.OOMKillDisable, "oom-kill-disable", false, "at its memory limit it waits instead of being killed (cgroup v1)")
+	flag(fs, &c.MemorySwappiness, "memory-swappiness", "percent", "how readily its memory is swapped out, 0 to 100 (cgroup v1)", parseSwappiness)
+	fs.StringVar(&c.CgroupParent, "cgroup-parent", "", "make its cgroup below this `cgroup`")
+	fs.Uint16Var(&c.BlkioWeight, "blkio-weight", 0, "`weight` against others when disks are busy, 10 to 1000")
+	list(fs, &c.BlkioWeightDevice, "blkio-weight-device", "DEVICE:WEIGHT", "the same for one disk", config.ParseDeviceWeight)
+	list(fs, &c.DeviceReadBps, "device-read-bps", "DEVICE:BYTES", "read no more than so many bytes a second, such as /dev/sda:1mb", config.ParseDeviceBps)
+	list(fs, &c.DeviceWriteBps, "device-write-bps", "DEVICE:BYTES", "write no more than so many bytes a second", config.ParseDeviceBps)
+	list(fs, &c.DeviceReadIOPS, "device-read-iops", "DEVICE:NUMBER", "read no more often than that a second", config.ParseDeviceIOPS)
+	list(fs, &c.DeviceWriteIOPS, "device-write-iops", "DEVICE:NUMBER", "write no more often than that a second", config.ParseDeviceIOPS)
 }
 
 func (c *containerFlags) addSecurity(fs *pflag.FlagSet) {
@@ -86,12 +94,18 @@ func (c *containerFlags) addSecurity(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&c.CapDrop, "cap-drop", nil, "take a `capability` away, or ALL")
 	add(fs, "security-opt", "option", "no-new-privileges, seccomp=unconfined, seccomp=FILE, systempaths=unconfined", c.securityOption)
 	list(fs, &c.Devices, "device", "HOST[:PATH][:rwm]", "give it a device of the host", config.ParseDevice)
+	list(fs, &c.DeviceRules, "device-cgroup-rule", "rule", "let it use device nodes by number, such as 'c 13:* rwm'", config.ParseDeviceRule)
 	add(fs, "userns", "mode", "host: users are the host's (always so, for now)", only("host"))
 	for _, ns := range []struct {
-		name string
-		dst  *string
-	}{{"pid", &c.Namespaces.PID}, {"ipc", &c.Namespaces.IPC}, {"uts", &c.Namespaces.UTS}, {"cgroupns", &c.Namespaces.Cgroup}} {
-		fs.StringVar(ns.dst, ns.name, "", "host: share the host's "+strings.TrimSuffix(ns.name, "ns")+" namespace")
+		name, usage string
+		dst         *string
+	}{
+		{"pid", "host, or container:NAME: see those processes", &c.Namespaces.PID},
+		{"ipc", "private, shareable, none (no /dev/shm), host, or container:NAME", &c.Namespaces.IPC},
+		{"uts", "host: share the host's name", &c.Namespaces.UTS},
+		{"cgroupns", "private, or host: see the host's cgroup paths", &c.Namespaces.Cgroup},
+	} {
+		fs.StringVar(ns.dst, ns.name, "", ns.usage)
 		fs.Lookup(ns.name).Value = &renamed{fs.Lookup(ns.name).Value, "mode"}
 	}
 }
@@ -135,6 +149,9 @@ func (c *containerFlags) addNetwork(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&c.DNS, "dns", nil, "ask this DNS `server`")
 	fs.StringArrayVar(&c.DNSSearch, "dns-search", nil, "look for names in this `domain`")
 	fs.StringArrayVar(&c.DNSOptions, "dns-option", nil, "an `option` for its resolv.conf")
+	fs.StringArrayVar(&c.DNSOptions, "dns-opt", nil, "the same as --dns-option")
+	fs.Lookup("dns-opt").Hidden = true
+	flag(fs, &c.MACAddress, "mac-address", "address", "the address of its network interface", config.ParseMAC)
 }
 
 func (c *containerFlags) addStorage(fs *pflag.FlagSet) {
@@ -154,15 +171,10 @@ func (c *containerFlags) addStorage(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&c.VolumesFrom, "volumes-from", nil, "the volumes of another `container`")
 	flag(fs, &c.ShmSize, "shm-size", "bytes", "size of /dev/shm (64m)", config.ParseSize)
 	add(fs, "sysctl", "KEY=VALUE", "a kernel setting of its own namespaces", func(s string) error {
-		key, value, ok := strings.Cut(s, "=")
-		if !ok || key == "" {
-			return fmt.Errorf("want KEY=VALUE")
-		}
 		if c.Sysctls == nil {
 			c.Sysctls = make(map[string]string)
 		}
-		c.Sysctls[key] = value
-		return nil
+		return config.ParseSysctl(c.Sysctls, s)
 	})
 }
 
@@ -171,6 +183,17 @@ func (c *containerFlags) addIdentity(fs *pflag.FlagSet) {
 	fs.StringArrayVarP(&c.labels, "label", "l", nil, "remember `KEY=VALUE` with it")
 	fs.StringArrayVar(&c.labelFiles, "label-file", nil, "read labels from a `file`, one a line")
 	fs.StringVar(&c.cidFile, "cidfile", "", "write its ID to a `file`")
+	add(fs, "annotation", "KEY=VALUE", "remember it in the OCI configuration, for other tools", func(s string) error {
+		if c.Annotations == nil {
+			c.Annotations = make(map[string]string)
+		}
+		key, value, ok := strings.Cut(s, "=")
+		if !ok || key == "" {
+			return errors.New("want KEY=VALUE")
+		}
+		c.Annotations[key] = value
+		return nil
+	})
 	fs.BoolVar(&c.AutoRemove, "rm", false, "remove it when it has ended")
 	flag(fs, &c.pull, "pull", "when", "ask the registry for the image: missing, always or never", engine.ParsePullPolicy).DefValue = "missing"
 	flag(fs, &c.platform, "platform", "OS/ARCH", "an image for this platform", image.ParsePlatform)

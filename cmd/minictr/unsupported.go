@@ -17,12 +17,19 @@ import (
 // errUnsupported is what such a flag, or such a value of a flag, says.
 var errUnsupported = errors.New("not supported yet")
 
-// unsupported is a flag of docker's that is still to come.
-type unsupported struct{ name string }
+// unsupported is a flag of docker's that is still to come, or, with a reason,
+// one that will not.
+type unsupported struct{ name, why string }
 
-func (u unsupported) String() string   { return "" }
-func (u unsupported) Type() string     { return "" }
-func (u unsupported) Set(string) error { return errUnsupported }
+func (u unsupported) String() string { return "" }
+func (u unsupported) Type() string   { return "" }
+
+func (u unsupported) Set(string) error {
+	if u.why != "" {
+		return errors.New(u.why)
+	}
+	return errUnsupported
+}
 
 // only accepts these values of a flag.
 func only(values ...string) func(string) error {
@@ -36,10 +43,14 @@ func only(values ...string) func(string) error {
 
 // refuse adds hidden flags that refuse to be set. Names that end with "!" take
 // no value.
-func refuse(fs *pflag.FlagSet, names string) {
+func refuse(fs *pflag.FlagSet, names string) { refuseBecause(fs, names, "") }
+
+// refuseBecause is refuse for flags that there is a reason not to have, or a
+// way around.
+func refuseBecause(fs *pflag.FlagSet, names, why string) {
 	for name := range strings.FieldsSeq(names) {
 		name, isBool := strings.CutSuffix(name, "!")
-		f := fs.VarPF(unsupported{name}, name, "", "not supported yet")
+		f := fs.VarPF(unsupported{name, why}, name, "", "not supported")
 		f.Hidden = true
 		if isBool {
 			f.NoOptDefVal = "true"
@@ -57,8 +68,10 @@ func flagError(_ *cobra.Command, err error) error {
 	var number *strconv.NumError
 	_, hidden := f.Value.(unsupported)
 	switch {
-	case hidden:
+	case hidden && errors.Is(cause, errUnsupported):
 		err = fmt.Errorf("--%s is %w", f.Name, errUnsupported)
+	case hidden:
+		err = fmt.Errorf("--%s is not supported: %w", f.Name, cause)
 	case errors.Is(cause, errUnsupported):
 		err = fmt.Errorf("--%s %s is %w", f.Name, invalid.GetValue(), errUnsupported)
 	case errors.As(cause, &number):

@@ -41,6 +41,8 @@ type Container struct {
 	Name  string
 	State record.State
 
+	Warnings []string // what Create found that this machine cannot do, and left out
+
 	made []string // volumes that Create made for it
 }
 

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	goruntime "runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,8 +35,9 @@ func (e *Engine) Create(ctx context.Context, c config.Config, o ImageOptions) (*
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if n := goruntime.NumCPU(); c.NanoCPUs > int64(n)*1e9 {
-		return nil, fmt.Errorf("--cpus must be between 0.01 and %d.00: this machine has %d", n, n)
+	warnings, err := able(&c)
+	if err != nil {
+		return nil, err
 	}
 	img, release, err := e.hold(ctx, c.Image, o)
 	if err != nil {
@@ -55,7 +55,11 @@ func (e *Engine) Create(ctx context.Context, c config.Config, o ImageOptions) (*
 	if r.Mounts, err = e.mounts(&c, img.Config.Config); err != nil {
 		return nil, err
 	}
-	return e.register(&r)
+	made, err := e.register(&r)
+	if err == nil {
+		made.Warnings = warnings
+	}
+	return made, err
 }
 
 // imageName is the name as the user gave it, unless another image stands in.

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -17,7 +19,6 @@ import (
 	"minictr/pkg/engine/merged"
 	"minictr/pkg/network"
 	"minictr/pkg/overlay"
-	"minictr/pkg/record"
 	"minictr/pkg/runtime"
 	"minictr/pkg/seccomp/profile"
 )
@@ -27,18 +28,18 @@ import (
 // since the address, and what the container has written to its /etc/passwd,
 // may be others. The address and ports in it are claimed.
 func (e *Engine) prepare(c *Container) (*runtime.Config, error) {
-	net, err := e.joinNetwork(c)
+	place, err := e.joinNetwork(c)
 	if err != nil {
 		return nil, err
 	}
-	if net.own {
-		if err := net.connect(e, c); err != nil {
+	if place.own {
+		if err := place.connect(e, c); err != nil {
 			return nil, err
 		}
 	}
-	plan, err := e.bundle(c, net)
+	plan, err := e.bundle(c, place)
 	if err != nil {
-		return nil, errors.Join(err, e.disconnect(net.endpoint))
+		return nil, errors.Join(err, e.disconnect(place.endpoint))
 	}
 	return plan, nil
 }
@@ -57,6 +58,9 @@ func (e *Engine) bundle(c *Container, net *netPlace) (*runtime.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	if spec.Linux.Resources, _, err = fit(spec.Linux.Resources); err != nil {
+		return nil, err
+	}
 	return &runtime.Config{
 		ID: c.ID, Bundle: dir, Spec: spec, Network: net.endpoint, RunDir: e.Dirs.Run, Supervised: true,
 		Overlay: &overlay.Layers{Lower: c.Layers, Upper: filepath.Join(dir, upperDir), Work: filepath.Join(dir, workDir)},
@@ -69,9 +73,15 @@ func (e *Engine) input(c *Container, net *netPlace, files map[string]string) (bu
 	cfg := &c.Config
 	in := bundle.Input{
 		ID: c.ID, Config: cfg, Image: c.Image.Config, Hostname: net.hostname, Files: files, NetNS: net.ns,
-		CgroupsPath: "/minictr-" + c.ID,
+		CgroupsPath: path.Join("/", cfg.CgroupParent, "minictr-"+c.ID),
 	}
 	var err error
+	if in.Joined, in.Shm, err = e.joins(cfg); err != nil {
+		return in, err
+	}
+	if in.Numbers, err = disks(cfg.Disks()); err != nil {
+		return in, err
+	}
 	if in.Identity, err = e.identify(c); err != nil {
 		return in, err
 	}
@@ -135,6 +145,9 @@ func devices(c *config.Config) ([]specs.LinuxDevice, []specs.LinuxDeviceCgroup, 
 			})
 		}
 		nodes = append(nodes, found...)
+	}
+	for _, r := range c.DeviceRules {
+		rules = append(rules, specs.LinuxDeviceCgroup{Allow: true, Type: r.Type, Major: &r.Major, Minor: &r.Minor, Access: r.Access})
 	}
 	return nodes, rules, nil
 }
@@ -211,12 +224,9 @@ func (e *Engine) joinNetwork(c *Container) (*netPlace, error) {
 }
 
 func (e *Engine) joinContainer(p *netPlace, ref string) (*netPlace, error) {
-	other, err := e.Get(ref)
+	other, err := e.joinable(ref, "network")
 	if err != nil {
 		return nil, err
-	}
-	if !other.Running() || !record.Alive(other.State.Pid, other.State.PidStart) {
-		return nil, fmt.Errorf("cannot join the network of container %s: it is not running", other.Name)
 	}
 	p.ns.Path = fmt.Sprintf("/proc/%d/ns/net", other.State.Pid)
 	p.shared = e.Dirs.Container(other.ID)
@@ -234,6 +244,11 @@ func (p *netPlace) connect(e *Engine, c *Container) error {
 		return err
 	}
 	p.endpoint, err = network.Connect(e.Dirs.Run, c.ID, network.Options{Ports: ports})
+	if err == nil && c.Config.MACAddress != "" {
+		mac, perr := net.ParseMAC(c.Config.MACAddress)
+		copy(p.endpoint.MAC[:], mac)
+		err = perr
+	}
 	return err
 }
 

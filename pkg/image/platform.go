@@ -28,7 +28,10 @@ func ParsePlatform(s string) (ocispec.Platform, error) {
 		return HostPlatform(), nil
 	}
 	parts := strings.Split(strings.ToLower(s), "/")
-	if len(parts) == 1 {
+	switch {
+	case len(parts) == 1 && parts[0] == "linux": // an operating system alone means this machine's processor
+		return HostPlatform(), nil
+	case len(parts) == 1:
 		parts = []string{"linux", parts[0]}
 	}
 	if len(parts) > 3 || slices.Contains(parts, "") {

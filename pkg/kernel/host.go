@@ -19,10 +19,13 @@ type Host struct {
 	Slots map[Slot]uintptr
 
 	open map[Slot]bool // slots with descriptors that calls made here have opened
+	done map[Slot]bool // whether the last call that was to fill the slot did; for guards, also after a close
 }
 
 // NewHost returns a Host without results.
-func NewHost() *Host { return &Host{Slots: make(map[Slot]uintptr), open: make(map[Slot]bool)} }
+func NewHost() *Host {
+	return &Host{Slots: make(map[Slot]uintptr), open: make(map[Slot]bool), done: make(map[Slot]bool)}
+}
 
 // opens are the calls that return a new descriptor.
 var opens = map[string]bool{
@@ -63,7 +66,11 @@ func slotOf(c Call) (Slot, bool) {
 // Do makes one call. A failure that the call allows is in the Result only.
 func (h *Host) Do(c Call) (Result, error) {
 	if c.When.Slot != "" {
-		if _, ok := h.Slots[c.When.Slot]; ok == c.When.Failed {
+		ok, known := h.done[c.When.Slot]
+		if !known {
+			_, ok = h.Slots[c.When.Slot]
+		}
+		if ok == c.When.Failed {
 			return Result{State: Skipped}, nil
 		}
 	}
@@ -84,6 +91,9 @@ func (h *Host) Do(c Call) (Result, error) {
 	}
 	r.End = nanotime()
 	t.alive()
+	if c.Save != "" {
+		h.done[c.Save] = r.Errno == 0
+	}
 	if r.Errno == 0 {
 		if c.Save != "" {
 			h.Slots[c.Save] = r.Ret

@@ -54,13 +54,23 @@ func Stdio() step.Step {
 func Sysctl(values map[string]string) step.Step {
 	s := inside("process.sysctl", book.Namespaces, "kernel parameters that belong to the new namespaces, not to the host")
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		file := "/proc/sys/" + strings.ReplaceAll(key, ".", "/")
+		file := "/proc/sys/" + sysctlPath(key)
 		calls := kernel.WriteFile(file, values[key])
 		// No link may turn the write to another file (CVE-2025-52881).
 		calls[0] = kernel.Openat2(kernel.AtFDCWD, file, unix.O_WRONLY|unix.O_CLOEXEC, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS).Into(calls[0].Save)
 		s.Calls = append(s.Calls, calls...)
 	}
 	return s
+}
+
+// sysctlPath is the file of a setting below /proc/sys. Whichever of dot and
+// slash comes first in the name separates its parts; the other one is part of
+// them, as the dot is in the interface "eth0.1" (sysctl(8)).
+func sysctlPath(key string) string {
+	if i := strings.IndexAny(key, "./"); i >= 0 && key[i] == '/' {
+		return key
+	}
+	return strings.NewReplacer(".", "/", "/", ".").Replace(key)
 }
 
 // OOMScore sets whom the kernel kills first when memory runs out (-1000…1000).

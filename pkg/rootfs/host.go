@@ -29,7 +29,7 @@ func HostSources(mounts []Mount, masked []string, devices []specs.LinuxDevice, r
 	}
 	for _, m := range mounts {
 		if m.bind {
-			calls = append(calls, m.openSource())
+			calls = append(calls, m.openSource()...)
 		}
 	}
 	for i := range masked {

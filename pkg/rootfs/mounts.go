@@ -114,7 +114,7 @@ func Sources(mounts []Mount, masked []string) step.Step {
 			calls = append(calls, m.makeFS(m.slot)...)
 		}
 		if m.bind && !m.taken {
-			calls = append(calls, m.openSource())
+			calls = append(calls, m.openSource()...)
 		}
 	}
 	for i := range masked {
@@ -127,12 +127,41 @@ func Sources(mounts []Mount, masked []string) step.Step {
 	}
 }
 
-func (m Mount) openSource() kernel.Call {
+func (m Mount) openSource() []kernel.Call {
 	flags := uint(cloneTree)
 	if m.recursive {
 		flags |= unix.AT_RECURSIVE
 	}
-	return kernel.OpenTree(kernel.AtFDCWD, m.Source, flags).Into(m.slot)
+	if pid, path, ok := insideOf(m.Source); ok {
+		return visit(pid, kernel.OpenTree(kernel.AtFDCWD, path, flags).Into(m.slot))
+	}
+	return []kernel.Call{kernel.OpenTree(kernel.AtFDCWD, m.Source, flags).Into(m.slot)}
+}
+
+// insideOf takes apart the path of something that another process sees:
+// /proc/PID/root/PATH.
+func insideOf(source string) (pid, path string, ok bool) {
+	rest, ok := strings.CutPrefix(source, "/proc/")
+	if !ok {
+		return "", "", false
+	}
+	pid, path, ok = strings.Cut(rest, "/root/")
+	return pid, "/" + path, ok && pid != "" && strings.Trim(pid, "0123456789") == ""
+}
+
+// visit does a call in the mount namespace of another container and comes
+// back. The kernel copies mounts of the caller's own namespace only, so the
+// path /proc/PID/root/… would do for reading files but not for open_tree.
+func visit(pid string, do kernel.Call) []kernel.Call {
+	const home, there kernel.Slot = "home", "there"
+	open := func(path string, slot kernel.Slot) kernel.Call {
+		return kernel.Openat(kernel.AtFDCWD, path, unix.O_RDONLY|unix.O_CLOEXEC, 0).Into(slot)
+	}
+	return []kernel.Call{
+		open("/proc/self/ns/mnt", home), open("/proc/"+pid+"/ns/mnt", there),
+		kernel.Setns(kernel.FD(there), unix.CLONE_NEWNS), do, kernel.Setns(kernel.FD(home), unix.CLONE_NEWNS),
+		kernel.Close(kernel.FD(there)), kernel.Close(kernel.FD(home)),
+	}
 }
 
 // Attach mounts m in the container's tree, after the pivot.

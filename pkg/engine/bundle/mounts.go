@@ -34,8 +34,11 @@ func kernelMounts(in Input) []specs.Mount {
 		{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}},
 		{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "noexec", "nodev", "mode=1777", fmt.Sprintf("size=%d", shm)}},
 	}
-	if in.Config.Namespaces.IPC == "host" { // a new mqueue mount shows the host's queues by itself
-		list[6] = specs.Mount{Destination: "/dev/shm", Type: "bind", Source: "/dev/shm", Options: []string{"rbind", "nosuid", "noexec", "nodev"}}
+	switch { // a new mqueue mount shows the queues of the IPC namespace by itself
+	case in.Shm != "":
+		list[6] = specs.Mount{Destination: "/dev/shm", Type: "bind", Source: in.Shm, Options: []string{"rbind", "nosuid", "noexec", "nodev"}}
+	case in.Config.Namespaces.IPC == "none":
+		list = list[:6]
 	}
 	return list
 }

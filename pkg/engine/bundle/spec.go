@@ -28,11 +28,14 @@ type Input struct {
 	Files map[string]string
 
 	NetNS   NetNS
-	Seccomp *specs.LinuxSeccomp // nil: no filter
+	Joined  map[specs.LinuxNamespaceType]string // namespaces of other containers, by path
+	Shm     string                              // what is at /dev/shm instead of memory of its own: a path
+	Seccomp *specs.LinuxSeccomp                 // nil: no filter
 	// Devices are the nodes that the container gets besides the standard ones,
 	// DeviceRules what it may do with those and others.
 	Devices     []specs.LinuxDevice
 	DeviceRules []specs.LinuxDeviceCgroup
+	Numbers     map[string]DeviceNumber // of the disks that Config limits, by path
 	// Available are the capabilities that this process could pass on.
 	Available capability.Set
 	// CgroupsPath is where the container's cgroups go.
@@ -77,9 +80,11 @@ func Spec(in Input) (*specs.Spec, error) {
 		Hostname:   in.Hostname,
 		Domainname: c.Domainname,
 		Mounts:     mounts(in),
+
+		Annotations: c.Annotations,
 		Linux: &specs.Linux{
-			Namespaces:  namespaces(c.Namespaces, in.NetNS),
-			Resources:   resources(in),
+			Namespaces:  namespaces(c.Namespaces, in.NetNS, in.Joined),
+			Resources:   Resources(in),
 			CgroupsPath: in.CgroupsPath,
 			Devices:     in.Devices,
 			Sysctl:      sysctls(in),
@@ -107,7 +112,7 @@ func workingDir(c *config.Config, image ocispec.ImageConfig) string {
 	return "/"
 }
 
-func namespaces(c config.Namespaces, net NetNS) []specs.LinuxNamespace {
+func namespaces(c config.Namespaces, net NetNS, joined map[specs.LinuxNamespaceType]string) []specs.LinuxNamespace {
 	list := []specs.LinuxNamespace{{Type: specs.MountNamespace}}
 	for _, ns := range []struct {
 		kind specs.LinuxNamespaceType
@@ -116,7 +121,7 @@ func namespaces(c config.Namespaces, net NetNS) []specs.LinuxNamespace {
 		{specs.UTSNamespace, c.UTS}, {specs.IPCNamespace, c.IPC}, {specs.PIDNamespace, c.PID}, {specs.CgroupNamespace, c.Cgroup},
 	} {
 		if ns.mode != "host" {
-			list = append(list, specs.LinuxNamespace{Type: ns.kind})
+			list = append(list, specs.LinuxNamespace{Type: ns.kind, Path: joined[ns.kind]})
 		}
 	}
 	if !net.Host {

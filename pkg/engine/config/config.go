@@ -24,7 +24,9 @@ type Config struct {
 	ShmSize     int64             `json:"shmSize,omitempty"` // bytes; 0: 64 MiB
 	Sysctls     map[string]string `json:"sysctls,omitempty"`
 	Devices     []Device          `json:"devices,omitempty"`
+	DeviceRules []DeviceRule      `json:"deviceRules,omitempty"`
 	Namespaces  Namespaces        `json:"namespaces,omitzero"`
+	Annotations map[string]string `json:"annotations,omitempty"` // for whoever reads the OCI configuration
 
 	AutoRemove bool    `json:"autoRemove,omitempty"`
 	Restart    Restart `json:"restart,omitzero"`
@@ -57,15 +59,27 @@ type Resources struct {
 	Memory            int64    `json:"memory,omitempty"`            // bytes
 	MemorySwap        int64    `json:"memorySwap,omitempty"`        // memory and swap together, bytes; -1: unlimited swap
 	MemoryReservation int64    `json:"memoryReservation,omitempty"` // bytes
-	NanoCPUs          int64    `json:"nanoCPUs,omitempty"`          // 1e9 is one CPU
-	CPUShares         uint64   `json:"cpuShares,omitempty"`         // relative weight, 1024 is usual
-	CPUPeriod         uint64   `json:"cpuPeriod,omitempty"`         // microseconds
-	CPUQuota          int64    `json:"cpuQuota,omitempty"`          // microseconds in each period
+	MemorySwappiness  *uint64  `json:"memorySwappiness,omitempty"`  // 0 to 100
+	OOMKillDisable    bool     `json:"oomKillDisable,omitempty"`
+	NanoCPUs          int64    `json:"nanoCPUs,omitempty"`     // 1e9 is one CPU
+	CPUShares         uint64   `json:"cpuShares,omitempty"`    // relative weight, 1024 is usual
+	CPUPeriod         uint64   `json:"cpuPeriod,omitempty"`    // microseconds
+	CPUQuota          int64    `json:"cpuQuota,omitempty"`     // microseconds in each period
+	CPURtPeriod       uint64   `json:"cpuRtPeriod,omitempty"`  // microseconds
+	CPURtRuntime      int64    `json:"cpuRtRuntime,omitempty"` // microseconds of real-time work in each period
 	CpusetCpus        string   `json:"cpusetCpus,omitempty"`
 	CpusetMems        string   `json:"cpusetMems,omitempty"`
 	PidsLimit         int64    `json:"pidsLimit,omitempty"` // -1: explicitly none
 	OOMScoreAdj       int      `json:"oomScoreAdj,omitempty"`
 	Ulimits           []Ulimit `json:"ulimits,omitempty"`
+	CgroupParent      string   `json:"cgroupParent,omitempty"`
+
+	BlkioWeight       uint16       `json:"blkioWeight,omitempty"` // 10 to 1000
+	BlkioWeightDevice []DeviceRate `json:"blkioWeightDevice,omitempty"`
+	DeviceReadBps     []DeviceRate `json:"deviceReadBps,omitempty"` // bytes a second
+	DeviceWriteBps    []DeviceRate `json:"deviceWriteBps,omitempty"`
+	DeviceReadIOPS    []DeviceRate `json:"deviceReadIOPS,omitempty"` // operations a second
+	DeviceWriteIOPS   []DeviceRate `json:"deviceWriteIOPS,omitempty"`
 }
 
 // Ulimit is one --ulimit; -1 is unlimited.
@@ -97,12 +111,15 @@ type Network struct {
 	DNSSearch  []string `json:"dnsSearch,omitempty"`
 	DNSOptions []string `json:"dnsOptions,omitempty"`
 	ExtraHosts []string `json:"extraHosts,omitempty"` // name:address
+	MACAddress string   `json:"macAddress,omitempty"`
 
 	Ports []network.PortMapping `json:"ports,omitempty"`
 }
 
 // Namespaces says which kernel namespaces are not the container's own: "" is
-// private, "host" the host's.
+// private, "host" the host's. PID and IPC may be another container's,
+// "container:NAME". An IPC namespace that others may join is "shareable"; with
+// "none" there is no /dev/shm in it.
 type Namespaces struct {
 	PID    string `json:"pid,omitempty"`
 	IPC    string `json:"ipc,omitempty"`

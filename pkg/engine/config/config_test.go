@@ -122,6 +122,56 @@ func TestSignalsHaveNumbersAndNames(t *testing.T) {
 	}
 }
 
+func TestDeviceRulesAndRatesAreReadAsDockerReadsThem(t *testing.T) {
+	for in, want := range map[string]DeviceRule{
+		"c 13:* rwm": {"c", 13, -1, "rwm"}, "a *:* m": {"a", -1, -1, "m"}, "b 8:0 r": {"b", 8, 0, "r"},
+	} {
+		if got, err := ParseDeviceRule(in); err != nil || got != want {
+			t.Errorf("ParseDeviceRule(%q) = %+v, %v; want %+v", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"", "c 13:*", "x 1:2 r", "c 1 r", "c 1:2 x", "c 1:2 rrww", "c -1:2 r", "c 1:2  r"} {
+		if got, err := ParseDeviceRule(in); err == nil {
+			t.Errorf("ParseDeviceRule(%q) = %+v, want an error", in, got)
+		}
+	}
+	for in, want := range map[string]DeviceRate{"/dev/sda:1mb": {"/dev/sda", 1 << 20}, "/dev/sda:0": {"/dev/sda", 0}} {
+		if got, err := ParseDeviceBps(in); err != nil || got != want {
+			t.Errorf("ParseDeviceBps(%q) = %+v, %v; want %+v", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"", "/dev/sda", "sda:1mb", "/dev/sda:-1", "/dev/sda:x"} {
+		if got, err := ParseDeviceBps(in); err == nil {
+			t.Errorf("ParseDeviceBps(%q) = %+v, want an error", in, got)
+		}
+		if got, err := ParseDeviceIOPS(in); err == nil {
+			t.Errorf("ParseDeviceIOPS(%q) = %+v, want an error", in, got)
+		}
+	}
+	for in, good := range map[string]bool{"/dev/sda:10": true, "/dev/sda:1000": true, "/dev/sda:9": false, "/dev/sda:1001": false, "/dev/sda:1k": false} {
+		if got, err := ParseDeviceWeight(in); (err == nil) != good {
+			t.Errorf("ParseDeviceWeight(%q) = %+v, %v", in, got, err)
+		}
+	}
+}
+
+func TestOnlySettingsOfNamespacesAreSet(t *testing.T) {
+	for in, key := range map[string]string{
+		"net.ipv4.ip_forward=1": "net.ipv4.ip_forward", "net/ipv4/conf/eth0.1/forwarding=1": "net.ipv4.conf.eth0/1.forwarding",
+		"kernel.sem=1 2 3": "kernel.sem", "fs.mqueue.msg_max=5": "fs.mqueue.msg_max",
+	} {
+		got := map[string]string{}
+		if err := ParseSysctl(got, in); err != nil || len(got) != 1 || got[key] == "" {
+			t.Errorf("ParseSysctl(%q): %v, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"", "x", "=1", "kernel.panic=1", "vm.swappiness=1", "kernel/panic=1", "net../..kernel/panic=1", "net/../kernel/panic=1", "net.//.kernel.panic=1"} {
+		if got := map[string]string{}; ParseSysctl(got, in) == nil {
+			t.Errorf("ParseSysctl(%q): %v, want an error", in, got)
+		}
+	}
+}
+
 func TestEnvFileSkipsCommentsAndUnsetNames(t *testing.T) {
 	lookup := func(k string) (string, bool) { return "from host", k == "SET" }
 	got, err := ParseEnvFile(strings.NewReader("\ufeff# comment\n\nA=1\n  B=2 \nSET\nUNSET\nC=\n"), lookup)
@@ -152,26 +202,35 @@ func TestValidateFindsContradictions(t *testing.T) {
 		}
 	}
 	bad := map[string]func(*Config){
-		"an image is needed":       func(c *Config) { c.Image = "" },
-		"container name":           func(c *Config) { c.Name = "-x" },
-		"at least 6m":              func(c *Config) { c.Memory = 1 << 20 },
-		"needs --memory too":       func(c *Config) { c.MemorySwap = 1 << 30 },
-		"cannot be less than":      func(c *Config) { c.Memory, c.MemorySwap = 1<<30, 1<<29 },
-		"not together with":        func(c *Config) { c.NanoCPUs, c.CPUQuota = 1e9, 5000 },
-		"at least 0.01":            func(c *Config) { c.NanoCPUs = 1 },
-		"between 2 and 262144":     func(c *Config) { c.CPUShares = 1 },
-		"-1 for no limit":          func(c *Config) { c.PidsLimit = -2 },
-		"--cpuset-cpus":            func(c *Config) { c.CpusetCpus = "a" },
-		"leave out --hostname":     func(c *Config) { c.Mode, c.Hostname = "container:x", "h" },
-		"cannot publish ports":     func(c *Config) { c.Mode, c.Ports = "container:x", []network.PortMapping{{ContainerPort: 80}} },
-		"other container's name":   func(c *Config) { c.Mode = "container:" },
-		"two mounts want":          func(c *Config) { c.Mounts = []Mount{{Target: "/a"}, {Target: "/a"}} },
-		"must be an absolute":      func(c *Config) { c.WorkingDir = "rel" },
-		"invalid hostname":         func(c *Config) { c.Hostname = "a b" },
-		"invalid signal":           func(c *Config) { c.StopSignal = "SIGNOPE" },
-		"contradict each other":    func(c *Config) { c.AutoRemove, c.Restart.Name = true, "always" },
-		"invalid DNS server":       func(c *Config) { c.DNS = []string{"dns.example"} },
-		"--pid container:x is not": func(c *Config) { c.Namespaces.PID = "container:x" },
+		"an image is needed":      func(c *Config) { c.Image = "" },
+		"container name":          func(c *Config) { c.Name = "-x" },
+		"at least 6m":             func(c *Config) { c.Memory = 1 << 20 },
+		"needs --memory too":      func(c *Config) { c.MemorySwap = 1 << 30 },
+		"cannot be less than":     func(c *Config) { c.Memory, c.MemorySwap = 1<<30, 1<<29 },
+		"not together with":       func(c *Config) { c.NanoCPUs, c.CPUQuota = 1e9, 5000 },
+		"at least 0.01":           func(c *Config) { c.NanoCPUs = 1 },
+		"between 2 and 262144":    func(c *Config) { c.CPUShares = 1 },
+		"-1 for no limit":         func(c *Config) { c.PidsLimit = -2 },
+		"--cpuset-cpus":           func(c *Config) { c.CpusetCpus = "a" },
+		"leave out --hostname":    func(c *Config) { c.Mode, c.Hostname = "container:x", "h" },
+		"cannot publish ports":    func(c *Config) { c.Mode, c.Ports = "container:x", []network.PortMapping{{ContainerPort: 80}} },
+		"other container's name":  func(c *Config) { c.Mode = "container:" },
+		"two mounts want":         func(c *Config) { c.Mounts = []Mount{{Target: "/a"}, {Target: "/a"}} },
+		"must be an absolute":     func(c *Config) { c.WorkingDir = "rel" },
+		"invalid hostname":        func(c *Config) { c.Hostname = "a b" },
+		"invalid signal":          func(c *Config) { c.StopSignal = "SIGNOPE" },
+		"contradict each other":   func(c *Config) { c.AutoRemove, c.Restart.Name = true, "always" },
+		"invalid DNS server":      func(c *Config) { c.DNS = []string{"dns.example"} },
+		"--pid container: needs":  func(c *Config) { c.Namespaces.PID = "container:" },
+		"invalid --uts":           func(c *Config) { c.Namespaces.UTS = "container:x" },
+		"leave out --shm-size":    func(c *Config) { c.Namespaces.IPC, c.ShmSize = "host", 1<<20 },
+		"network is not":          func(c *Config) { c.Mode, c.Sysctls = "host", map[string]string{"net.a": "1"} },
+		"IPC namespace is the":    func(c *Config) { c.Namespaces.IPC, c.Sysctls = "host", map[string]string{"kernel.sem": "1"} },
+		"leave out --mac-address": func(c *Config) { c.Mode, c.MACAddress = "none", "02:00:00:00:00:01" },
+		"--memory-swappiness":     func(c *Config) { n := uint64(101); c.MemorySwappiness = &n },
+		"--blkio-weight":          func(c *Config) { c.BlkioWeight = 5 },
+		"--cgroup-parent":         func(c *Config) { c.CgroupParent = "/a/../b" },
+		"--cpu-rt-runtime":        func(c *Config) { c.CPURtPeriod, c.CPURtRuntime = 1000, 2000 },
 	}
 	for want, change := range bad {
 		c := Config{Image: "alpine"}
@@ -217,5 +276,8 @@ func FuzzValuesNeverPanic(f *testing.F) {
 		_, _ = ParseSignal(s)
 		_, _ = ParseDevice(s)
 		_, _ = ParseExtraHost(s)
+		_, _ = ParseDeviceRule(s)
+		_, _ = ParseDeviceBps(s)
+		_, _ = ParseMAC(s)
 	})
 }

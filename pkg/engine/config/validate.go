@@ -39,7 +39,7 @@ func (c *Config) Validate() error {
 			return err
 		}
 	}
-	return first(c.Resources.validate, c.validateNetwork, c.validateMounts, c.validateRestart)
+	return first(c.Resources.validate, c.validateNetwork, c.validateNamespaces, c.validateMounts, c.validateRestart)
 }
 
 func first(checks ...func() error) error {
@@ -73,6 +73,14 @@ func (r *Resources) validate() error {
 		return errors.New("--cpu-quota must be at least 1000 (1 ms)")
 	case r.CPUShares == 1 || r.CPUShares > 262144:
 		return errors.New("--cpu-shares must be between 2 and 262144")
+	case r.CPURtPeriod != 0 && uint64(max(r.CPURtRuntime, 0)) > r.CPURtPeriod:
+		return errors.New("--cpu-rt-runtime cannot be more than --cpu-rt-period")
+	case r.MemorySwappiness != nil && *r.MemorySwappiness > 100:
+		return errors.New("--memory-swappiness must be between 0 and 100")
+	case r.BlkioWeight != 0 && (r.BlkioWeight < 10 || r.BlkioWeight > 1000):
+		return errors.New("--blkio-weight must be between 10 and 1000")
+	case slices.Contains(strings.Split(r.CgroupParent, "/"), ".."):
+		return errors.New("--cgroup-parent must not hold \"..\"")
 	case r.PidsLimit < -1:
 		return errors.New("--pids-limit must be a number of processes, or -1 for no limit")
 	case r.OOMScoreAdj < -1000 || r.OOMScoreAdj > 1000:
@@ -121,15 +129,10 @@ func (c *Config) validateNetwork() error {
 		return errors.New("a container that shares another one's network shares its /etc/hosts and resolv.conf: leave out --dns and --add-host")
 	case c.Namespaces.UTS == "host" && c.Hostname != "":
 		return errors.New("--uts host is the host's own hostname: leave out --hostname")
+	case c.MACAddress != "" && (joins || c.Mode == "host" || c.Mode == "none"):
+		return fmt.Errorf("--network %s has no interface of ours: leave out --mac-address", c.Mode)
 	case c.Mode == "container:":
 		return errors.New("--network container: needs the other container's name")
-	}
-	for _, ns := range []struct{ flag, value string }{
-		{"--pid", c.Namespaces.PID}, {"--ipc", c.Namespaces.IPC}, {"--uts", c.Namespaces.UTS}, {"--cgroupns", c.Namespaces.Cgroup},
-	} {
-		if ns.value != "" && ns.value != "host" && ns.value != "private" {
-			return fmt.Errorf("%s %s is not supported yet", ns.flag, ns.value)
-		}
 	}
 	for _, s := range c.DNS {
 		if !validAddr(s) {
