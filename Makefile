@@ -19,7 +19,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
-.PHONY: help build run test check vm test-vm bench conformance docs deps install uninstall clean
+.PHONY: help build run test check vm test-vm bench conformance engines docs deps install uninstall clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ bench: build ## compare start-up times with the engines that are installed (need
 
 conformance: build ## the OCI's validation suite against bin/minictr-oci, as a table (needs root)
 	cd scripts/conformance && $(SUDO) $(shell command -v $(GO)) run . -runtime ../../bin/minictr-oci
+
+engines: build ## containerd, podman and docker use bin/minictr-oci for what one does all day, as a table (needs root)
+	CGO_ENABLED=0 GOOS= GOARCH= $(GO) build -o bin/.engines ./scripts/engines
+	$(SUDO) scripts/bench room $(CURDIR)/bin/.engines; status=$$?; rm -f bin/.engines; exit $$status
 
 docs: ## regenerate generated text (CLI reference, step tables, chapter map)
 	$(GO) generate ./...

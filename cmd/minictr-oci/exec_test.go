@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -216,6 +217,39 @@ func TestTheConsoleSocketGetsTheTerminal(t *testing.T) {
 	until(t, console, "got hello")
 	b.await(specs.StateStopped)
 	b.do("delete", b.id)
+}
+
+// An engine reads what create prints until its end: a container that waits for
+// start on a terminal of its own must not hold the pipe open.
+func TestAContainerWithATerminalLetsGoOfOurStreams(t *testing.T) {
+	b := newBench(t)
+	socket, receive := consoleSocket(t, b.dir)
+	b.spec.Process.Terminal = true
+	b.program("sleep", "100")
+	b.save()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	create := exec.Command(binary(t), "--root", b.root, "create", "--bundle", b.bundle, "--console-socket", socket, b.id)
+	create.Stdout, create.Stderr = write, write
+	err = create.Start()
+	write.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	receive()
+	if err := read.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := io.ReadAll(read); err != nil || len(said) > 0 {
+		t.Errorf("create said %q, and then: %v", said, err)
+	}
+	if err := create.Wait(); err != nil {
+		t.Error(err)
+	}
+	b.do("delete", "--force", b.id)
 }
 
 func TestExecWithATerminalInTheForeground(t *testing.T) {

@@ -196,7 +196,13 @@ func consoleIO(p *specs.Process) runtime.IO {
 // runPlan runs a plan with our standard streams, or with another input.
 func runPlan(plan step.Plan, journal *step.Journal, observe func(step.Event), stdin *os.File) (*step.Process, error) {
 	process.HeedSignals()
-	slots, err := duplicates()
+	slots := make(map[kernel.Slot]int)
+	var err error
+	// A process with a terminal must not have copies of our streams: it would keep
+	// them open at the gate, and whoever reads what create prints waits for the end.
+	if plan.Index("process.stdio") >= 0 {
+		slots, err = duplicates()
+	}
 	if err != nil {
 		return nil, err
 	}
