@@ -141,6 +141,9 @@ func initProcess(o options) error {
 	if err := furnish(os.Getenv("BENCH_TEMP")); err != nil {
 		return fmt.Errorf("furnish the room: %w", err)
 	}
+	if err := bindHugetlb(groups, os.Getenv("BENCH_TEMP")); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: crun may refuse to run:", err)
+	}
 	child, err := os.StartProcess("/proc/self/exe",
 		slices.Concat(os.Args[:1], []string{"-stage", "inside"}, os.Args[3:]), &os.ProcAttr{
 			Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
@@ -165,6 +168,23 @@ func initProcess(o options) error {
 			return nil
 		}
 	}
+}
+
+// bindHugetlb makes hugetlb a hierarchy of cgroup v1 where v1 lacks it, for as long as the room lives: crun wants one,
+// see legacyWorld, and from within a cgroup namespace none can be made.
+func bindHugetlb(groups []hierarchy, temp string) error {
+	legacy := slices.ContainsFunc(groups, func(h hierarchy) bool { return h.fstype == "cgroup" })
+	if !legacy || slices.ContainsFunc(groups, func(h hierarchy) bool { return h.options == "hugetlb" }) {
+		return nil
+	}
+	dir := filepath.Join(temp, "hugetlb")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := unix.Mount("cgroup", dir, "cgroup", 0, "hugetlb"); err != nil {
+		return fmt.Errorf("mount the hugetlb controller: %w", err)
+	}
+	return nil
 }
 
 // furnish mounts what a machine has, afresh.
