@@ -2,6 +2,7 @@ package process
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -74,21 +75,38 @@ func ownMappings() ([]mapping, error) {
 	defer f.Close()
 	var parts []mapping
 	for lines := bufio.NewScanner(f); lines.Scan(); {
-		var m mapping
-		var perms, dev string
-		var inode uint64
-		n, _ := fmt.Sscanf(lines.Text(), "%x-%x %s %x %s %d", &m.start, &m.end, &perms, &m.offset, &dev, &inode)
-		if n != 6 || !strings.HasSuffix(lines.Text(), " "+self) {
+		if !strings.HasSuffix(lines.Text(), " "+self) {
 			continue
 		}
-		for i, bit := range []int{unix.PROT_READ, unix.PROT_WRITE, unix.PROT_EXEC} {
-			if perms[i] != '-' {
-				m.prot |= bit
-			}
+		m, err := parseMapping(lines.Text())
+		if err != nil {
+			return nil, err
 		}
 		parts = append(parts, m)
 	}
 	return parts, nil
+}
+
+// parseMapping reads a line of proc_pid_maps(5): "start-end perms offset …".
+func parseMapping(line string) (m mapping, err error) {
+	fields := strings.Fields(line)
+	if len(fields) < 6 || len(fields[1]) != 4 {
+		return m, fmt.Errorf("not a line of /proc/self/maps: %q", line)
+	}
+	from, to, _ := strings.Cut(fields[0], "-")
+	start, errs := strconv.ParseUint(from, 16, 64)
+	end, erre := strconv.ParseUint(to, 16, 64)
+	offset, erro := strconv.ParseInt(fields[2], 16, 64)
+	if err := errors.Join(errs, erre, erro); err != nil {
+		return m, fmt.Errorf("not a line of /proc/self/maps: %w", err)
+	}
+	m = mapping{start: uintptr(start), end: uintptr(end), offset: offset}
+	for i, bit := range []int{unix.PROT_READ, unix.PROT_WRITE, unix.PROT_EXEC} {
+		if fields[1][i] != '-' {
+			m.prot |= bit
+		}
+	}
+	return m, nil
 }
 
 // ownMap reads the fields of proc_pid_stat(5) that PR_SET_MM_MAP wants again.
