@@ -68,6 +68,7 @@ var topLevel = []entry{
 	{"inspect", containers, newInspect},
 	{"port", containers, newPort},
 	{"rename", containers, newRename},
+	{"cp", containers, newCp},
 
 	{"pull", images, newPull},
 	{"images", images, newImages},
@@ -108,6 +109,7 @@ var (
 		{name: "inspect", make: newContainerInspect},
 		{name: "port", make: newPort},
 		{name: "rename", make: newRename},
+		{name: "cp", make: newCp},
 	}
 	imageCommands = []entry{
 		{name: "pull", make: newPull},
