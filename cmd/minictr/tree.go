@@ -79,6 +79,7 @@ var topLevel = []entry{
 
 	{"plan", look, newPlan},
 	{"step", look, newStep},
+	{"spec", look, newSpec},
 	{"doctor", look, newDoctor},
 
 	{"container", manage, func(a *app) *cobra.Command {

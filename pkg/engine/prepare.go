@@ -162,13 +162,21 @@ func (e *Engine) identify(c *Container) (bundle.Identity, error) {
 	if user == "" {
 		user = c.Image.Config.User
 	}
-	layers := append([]string{filepath.Join(e.Dirs.Container(c.ID), upperDir)}, c.Layers...)
+	layers := c.Layers
+	if upper := filepath.Join(e.Dirs.Container(c.ID), upperDir); exists(upper) { // a bundle for others has none
+		layers = append([]string{upper}, layers...)
+	}
 	view, err := merged.Open(layers...)
 	if err != nil {
 		return bundle.Identity{}, err
 	}
 	defer func() { _ = view.Close() }()
 	return identify(user, c.Config.GroupAdd, func(path string) ([]byte, error) { return view.ReadFile(path, maxAccounts) })
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 func identify(user string, groupAdd []string, read func(string) ([]byte, error)) (bundle.Identity, error) {
