@@ -69,6 +69,9 @@ var topLevel = []entry{
 	{"port", containers, newPort},
 	{"rename", containers, newRename},
 	{"cp", containers, newCp},
+	{"diff", containers, newDiff},
+	{"commit", containers, newCommit},
+	{"export", containers, newExport},
 
 	{"pull", images, newPull},
 	{"images", images, newImages},
@@ -111,6 +114,9 @@ var (
 		{name: "port", make: newPort},
 		{name: "rename", make: newRename},
 		{name: "cp", make: newCp},
+		{name: "diff", make: newDiff},
+		{name: "commit", make: newCommit},
+		{name: "export", make: newExport},
 	}
 	imageCommands = []entry{
 		{name: "pull", make: newPull},

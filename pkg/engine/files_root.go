@@ -111,7 +111,6 @@ func (e *Engine) mountLayers(host *kernel.Host, c *Container) error {
 // mountVolume puts a volume, or a directory of the host, where the container
 // has it. A tmpfs holds nothing while nothing runs.
 func (e *Engine) mountVolume(host *kernel.Host, m config.Mount) error {
-	const source, target kernel.Slot = "volume", "mount-point"
 	switch m.Type {
 	case config.Tmpfs:
 		return nil

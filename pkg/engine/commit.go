@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"minictr/pkg/engine/archive"
+	"minictr/pkg/engine/merged"
+	"minictr/pkg/image"
+)
+
+// Changes lists what a container has changed in its image's files. What it has
+// written to volumes is none of that.
+func (e *Engine) Changes(c *Container) ([]merged.Change, error) {
+	return merged.Changes(filepath.Join(e.Dirs.Container(c.ID), upperDir), c.Layers...)
+}
+
+// Export writes a container's whole root file system to w as a tar stream,
+// without what is mounted into it.
+func (e *Engine) Export(ctx context.Context, c *Container, w io.Writer) error {
+	view, err := merged.Open(append([]string{filepath.Join(e.Dirs.Container(c.ID), upperDir)}, c.Layers...)...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = view.Close() }()
+	out := archive.NewWriter(ctx, w)
+	if err := view.Export(out); err != nil {
+		return err
+	}
+	return out.Close()
+}
+
+// CommitOptions describe the image that a container becomes.
+type CommitOptions struct {
+	Name    image.Name // zero: none
+	Author  string
+	Message string
+	Change  []string // instructions of a Dockerfile
+	Pause   bool     // keep the container still meanwhile
+}
+
+// Commit makes an image of a container: its image, and as one layer more what
+// it has changed.
+func (e *Engine) Commit(ctx context.Context, c *Container, o CommitOptions) (*image.Image, error) {
+	config, err := c.committed(o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Pause && c.State.Status == "running" {
+		resume, err := e.still(c)
+		if err != nil {
+			return nil, err
+		}
+		defer resume()
+	}
+	changes, err := e.Changes(c)
+	if err != nil {
+		return nil, err
+	}
+	view, err := merged.Open(filepath.Join(e.Dirs.Container(c.ID), upperDir))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = view.Close() }()
+	r, w := io.Pipe()
+	go func() { // ends when the layer is written, or nobody reads it
+		out := archive.NewWriter(ctx, w)
+		err := view.ExportChanges(out, changes)
+		if err == nil {
+			err = out.Close()
+		}
+		_ = w.CloseWithError(err)
+	}()
+	defer r.Close()
+	return e.Images.Commit(ctx, c.Image.ID, r, image.CommitOptions{
+		Name: o.Name, Config: config, Author: o.Author, Message: o.Message, Command: strings.Join(c.Args, " "),
+	})
+}
+
+// committed is the configuration of the image: the container's, with changes.
+func (c *Container) committed(o CommitOptions) (ocispec.ImageConfig, error) {
+	i := c.config()
+	config := ocispec.ImageConfig{
+		User: i.User, ExposedPorts: i.ExposedPorts, Env: i.Env, Entrypoint: i.Entrypoint, Cmd: i.Cmd, Volumes: i.Volumes,
+		WorkingDir: i.WorkingDir, Labels: i.Labels, StopSignal: i.StopSignal,
+	}
+	if len(config.ExposedPorts) == 0 {
+		config.ExposedPorts = nil
+	}
+	for _, instruction := range o.Change {
+		if err := image.Change(&config, instruction); err != nil {
+			return config, fmt.Errorf("commit container %s: %w", c.Name, err)
+		}
+	}
+	return config, nil
+}
+
+// still freezes the container's processes until resume: what is being read
+// does not change under our eyes.
+func (e *Engine) still(c *Container) (resume func(), err error) {
+	group, err := e.group(c)
+	if err == nil {
+		err = group.Freeze()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pause container %s: %w", c.Name, err)
+	}
+	return func() { _ = group.Thaw() }, nil
+}
