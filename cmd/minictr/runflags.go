@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -158,6 +159,9 @@ func (c *containerFlags) addStorage(fs *pflag.FlagSet) {
 	mount := func(parse func(string) (config.Mount, error)) func(string) error {
 		return func(s string) error {
 			m, err := parse(s)
+			if err == nil {
+				m, err = m.Absolute(filepath.Abs)
+			}
 			if err != nil {
 				return err
 			}
@@ -168,7 +172,11 @@ func (c *containerFlags) addStorage(fs *pflag.FlagSet) {
 	add(fs, "volume,v", "[SOURCE:]TARGET[:ro]", "a volume, or a directory of the host, at TARGET", mount(config.ParseVolume))
 	add(fs, "mount", "key=value,...", "the same in words: type=bind|volume|tmpfs,source=…,target=…,readonly", mount(config.ParseMount))
 	add(fs, "tmpfs", "TARGET[:OPTIONS]", "an empty file system in memory at TARGET", mount(config.ParseTmpfs))
-	fs.StringArrayVar(&c.VolumesFrom, "volumes-from", nil, "the volumes of another `container`")
+	add(fs, "volumes-from", "container[:ro]", "the volumes of another container", func(s string) error {
+		_, _, err := config.ParseVolumesFrom(s)
+		c.VolumesFrom = append(c.VolumesFrom, s)
+		return err
+	})
 	flag(fs, &c.ShmSize, "shm-size", "bytes", "size of /dev/shm (64m)", config.ParseSize)
 	add(fs, "sysctl", "KEY=VALUE", "a kernel setting of its own namespaces", func(s string) error {
 		if c.Sysctls == nil {

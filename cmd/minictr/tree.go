@@ -132,6 +132,7 @@ var (
 		{name: "ls", make: newVolumeLs},
 		{name: "inspect", make: newVolumeInspect},
 		{name: "rm", make: newVolumeRm},
+		{name: "prune", make: newVolumePrune},
 	}
 	systemCommands = []entry{
 		{name: "info", make: newInfo},

@@ -13,6 +13,7 @@ import (
 
 	"minictr/pkg/engine/config"
 	"minictr/pkg/engine/merged"
+	"minictr/pkg/lsm"
 	"minictr/pkg/volume"
 )
 
@@ -23,14 +24,19 @@ func (e *Engine) mounts(c *config.Config, image ocispec.ImageConfig) ([]config.M
 	taken := func(target string) bool {
 		return slices.ContainsFunc(list, func(m config.Mount) bool { return m.Target == target })
 	}
-	for _, ref := range c.VolumesFrom {
+	for _, from := range c.VolumesFrom {
+		ref, readOnly, err := config.ParseVolumesFrom(from)
+		if err != nil {
+			return nil, err
+		}
 		other, err := e.Get(ref)
 		if err != nil {
 			return nil, err
 		}
 		for _, m := range other.Mounts {
-			if !taken(m.Target) {
+			if !taken(m.Target) && m.Type != config.Tmpfs {
 				m.Anonymous = false // it goes with the container it was made for
+				m.ReadOnly = m.ReadOnly || readOnly
 				list = append(list, m)
 			}
 		}
@@ -52,6 +58,9 @@ func (e *Engine) mounts(c *config.Config, image ocispec.ImageConfig) ([]config.M
 // made.
 func checkSources(list []config.Mount) error {
 	for _, m := range list {
+		if m.Relabel && lsm.Detect().SELinux {
+			return fmt.Errorf("mount %s: its option z or Z needs SELinux labels, which are not supported yet", m.Target)
+		}
 		if m.Type != config.Bind {
 			continue
 		}
@@ -102,7 +111,11 @@ func makeSource(path string) error {
 }
 
 func (h *heldVolumes) hold(r *Record, m config.Mount) error {
-	v, made, err := h.engine.Volumes.Use(volume.Volume{Name: m.Source, Anonymous: m.Anonymous})
+	want := volume.Volume{Name: m.Source, Anonymous: m.Anonymous}
+	if m.New != nil {
+		want.Labels, want.Options = m.New.Labels, m.New.Options
+	}
+	v, made, err := h.engine.Volumes.Use(want)
 	if err != nil {
 		return err
 	}
@@ -110,8 +123,12 @@ func (h *heldVolumes) hold(r *Record, m config.Mount) error {
 	if made {
 		h.made = append(h.made, v.Name)
 	}
-	if m.NoCopy {
-		return nil
+	mount, other, err := v.Mount()
+	if err != nil || m.NoCopy || m.Subpath != "" {
+		return err
+	}
+	if other {
+		return fillBound(r, m, mount)
 	}
 	if empty, err := v.Empty(); err != nil || !empty {
 		return err
@@ -122,14 +139,70 @@ func (h *heldVolumes) hold(r *Record, m config.Mount) error {
 			return err
 		}
 	}
-	return v.Fill(func(dir string) (bool, error) {
-		view, err := merged.Open(r.Layers...)
-		if err != nil {
-			return false, err
+	return v.Fill(func(dir string) (bool, error) { return copyUp(r, m, dir) })
+}
+
+// copyUp copies what the image has in the place of a mount.
+func copyUp(r *Record, m config.Mount, dir string) (bool, error) {
+	view, err := merged.Open(r.Layers...)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = view.Close() }()
+	return view.CopyDir(m.Target, dir)
+}
+
+// fillBound fills an empty directory of the host that a volume stands for.
+// Other file systems are not mounted out here, and stay as they are.
+func fillBound(r *Record, m config.Mount, to volume.Mount) error {
+	if !to.Bind {
+		return nil
+	}
+	entries, err := os.ReadDir(to.Device)
+	if err != nil {
+		return fmt.Errorf("volume %s: %w", m.Source, err)
+	}
+	if len(entries) == 0 {
+		_, err = copyUp(r, m, to.Device)
+	}
+	return err
+}
+
+// resolve turns a mount of a volume into one of what the volume is.
+func (e *Engine) resolve(c *Container, m config.Mount) (config.Mount, error) {
+	v, err := e.Volumes.Get(m.Source)
+	if err != nil {
+		return m, err
+	}
+	mount, other, err := v.Mount()
+	switch {
+	case err != nil:
+		return m, fmt.Errorf("volume %s: %w", v.Name, err)
+	case !other:
+		m.Source = v.Data
+	case mount.Bind:
+		m.Source, m.ReadOnly = mount.Device, m.ReadOnly || slices.Contains(mount.Options, "ro")
+	case m.Subpath != "":
+		return m, fmt.Errorf("volume %s is a file system of its own: volume-subpath is not supported for those", v.Name)
+	default:
+		m.Source, m.FileSystem = mount.Device, &config.FileSystem{Type: mount.Type, Options: mount.Options}
+		if mount.Type == "tmpfs" {
+			return m, e.soleUser(c, v.Name)
 		}
-		defer func() { _ = view.Close() }()
-		return view.CopyDir(m.Target, dir)
-	})
+	}
+	return m, nil
+}
+
+// soleUser refuses a volume of type tmpfs that another running container has:
+// each would see files of its own.
+func (e *Engine) soleUser(c *Container, volume string) error {
+	list, err := e.List()
+	for _, other := range list {
+		if other.ID != c.ID && other.Running() && other.uses(volume) {
+			return fmt.Errorf("volume %s is a tmpfs, which one container at a time can have: now it is container %s", volume, other.Name)
+		}
+	}
+	return err
 }
 
 // running tells whether a running container uses a volume.

@@ -62,7 +62,8 @@ func (e *Engine) bundle(c *Container, net *netPlace) (*runtime.Config, error) {
 		return nil, err
 	}
 	return &runtime.Config{
-		ID: c.ID, Bundle: dir, Spec: spec, Network: net.endpoint, RunDir: e.Dirs.Run, Supervised: true,
+		Subpaths: subpaths(c.Mounts),
+		ID:       c.ID, Bundle: dir, Spec: spec, Network: net.endpoint, RunDir: e.Dirs.Run, Supervised: true,
 		Overlay: &overlay.Layers{Lower: c.Layers, Upper: filepath.Join(dir, upperDir), Work: filepath.Join(dir, workDir)},
 	}, nil
 }
@@ -102,15 +103,27 @@ func (e *Engine) input(c *Container, net *netPlace, files map[string]string) (bu
 	}
 	for _, m := range c.Mounts {
 		if m.Type == config.Volume {
-			v, err := e.Volumes.Get(m.Source)
-			if err != nil {
+			if m, err = e.resolve(c, m); err != nil {
 				return in, err
 			}
-			m.Source = v.Data
 		}
 		in.Mounts = append(in.Mounts, m)
 	}
 	return in, nil
+}
+
+// subpaths are the parts of volumes that are mounted, by their targets.
+func subpaths(mounts []config.Mount) map[string]string {
+	var paths map[string]string
+	for _, m := range mounts {
+		if m.Subpath != "" {
+			if paths == nil {
+				paths = make(map[string]string)
+			}
+			paths[m.Target] = m.Subpath
+		}
+	}
+	return paths
 }
 
 // seccompProfile is the user's profile, or docker's: none for a privileged

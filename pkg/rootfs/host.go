@@ -50,7 +50,7 @@ func HostSources(mounts []Mount, masked []string, devices []specs.LinuxDevice, r
 func ReleaseSources(sources step.Step) step.Step {
 	var calls []kernel.Call
 	for _, c := range sources.Calls {
-		if c.Save != "" {
+		if c.Name == "open_tree" { // others it has closed itself
 			calls = append(calls, kernel.Close(kernel.FD(c.Save)))
 		}
 	}

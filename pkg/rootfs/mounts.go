@@ -23,6 +23,8 @@ type Mount struct {
 	file  bool        // the source of the bind mount is no directory
 	early bool        // made by Sources, before the pivot
 
+	subpath string // below Source, see Beneath
+
 	taken   bool // the host took the source, see HostSources
 	ordered bool // see InOrder
 }
@@ -33,6 +35,20 @@ type Mount struct {
 // for kernels that copy detached mounts (6.15).
 func (m Mount) InOrder() Mount {
 	m.ordered = m.bind && !m.taken
+	return m
+}
+
+// Beneath has a bind mount show only what is at path below its source. Other
+// containers may be writing there: a link that one of them puts in the way must
+// not lead out of it (CVE-2023-5528 was about that), so the kernel resolves the
+// path, with RESOLVE_BENEATH.
+func (m Mount) Beneath(path string) Mount {
+	if path == "" || !m.bind {
+		return m
+	}
+	m.subpath = path
+	info, err := os.Stat(m.Source + "/" + path)
+	m.file = err == nil && !info.IsDir()
 	return m
 }
 
@@ -134,6 +150,15 @@ func (m Mount) openSource() []kernel.Call {
 	}
 	if pid, path, ok := insideOf(m.Source); ok {
 		return visit(pid, kernel.OpenTree(kernel.AtFDCWD, path, flags).Into(m.slot))
+	}
+	if m.subpath != "" {
+		const volume, part kernel.Slot = "volume", "part"
+		return []kernel.Call{
+			kernel.Openat(kernel.AtFDCWD, m.Source, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(volume),
+			kernel.Openat2(kernel.FD(volume), m.subpath, unix.O_PATH|unix.O_CLOEXEC, 0, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_MAGICLINKS).Into(part),
+			kernel.OpenTree(kernel.FD(part), "", flags|unix.AT_EMPTY_PATH).Into(m.slot),
+			kernel.Close(kernel.FD(part)), kernel.Close(kernel.FD(volume)),
+		}
 	}
 	return []kernel.Call{kernel.OpenTree(kernel.AtFDCWD, m.Source, flags).Into(m.slot)}
 }

@@ -29,6 +29,10 @@ type Config struct {
 	RunDir  string            `json:"runDir,omitempty"`  // MINICTR_RUN
 	Without []string          `json:"without,omitempty"` // steps left out on purpose
 
+	// Subpaths are, by destination, paths below the sources of bind mounts
+	// that are mounted in their place, and that never lead out of them.
+	Subpaths map[string]string `json:"subpaths,omitempty"`
+
 	Supervised bool `json:"supervised,omitempty"` // the container dies with its shim
 	Created    bool `json:"created,omitempty"`    // it waits before execve until it is started (OCI create)
 

@@ -71,6 +71,9 @@ func Plan(c *Config, io IO) (step.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i, m := range mounts {
+		mounts[i] = m.Beneath(c.Subpaths[m.Destination])
+	}
 	b.hostBefore()
 	b.lendExe()
 	b.sources(mounts)

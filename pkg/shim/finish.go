@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -164,15 +165,31 @@ func disconnect(c *runtime.Config) error {
 	return network.Disconnect(c.RunDir, c.Network)
 }
 
-// removeVolumes removes the anonymous volumes of a container that is removed.
+// removeVolumes removes the anonymous volumes of a container that is removed,
+// but for those that another container has by now (--volumes-from).
 func removeVolumes(dirs record.Dirs, names []string) error {
 	var errs []error
 	for _, name := range names {
-		if err := volume.Open(dirs.Root).Remove(name, nil); !errors.Is(err, volume.ErrNotFound) {
+		err := volume.Open(dirs.Root).Remove(name, func(name string) ([]string, error) { return mentions(dirs, name) })
+		if !errors.Is(err, volume.ErrNotFound) && !errors.Is(err, volume.ErrInUse) {
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// mentions are the containers whose records hold the name of a volume: what
+// else is in them is the engine's business, but a name of 64 random digits can
+// mean nothing else.
+func mentions(dirs record.Dirs, volume string) ([]string, error) {
+	list, err := record.List(dirs)
+	var users []string
+	for _, r := range list {
+		if bytes.Contains(r.Config, []byte(volume)) {
+			users = append(users, r.ID)
+		}
+	}
+	return users, err
 }
 
 // exitCode is the status as a shell has it.

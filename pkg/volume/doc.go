@@ -23,9 +23,15 @@
 // content is copied to a directory beside _data, which then takes its place by
 // one rename, so an interrupted copy is never taken for data.
 //
+// A volume may have options, as docker's local driver takes them (type, device,
+// o): then it stands for a directory of the host, or for a file system that
+// each container mounts for itself, inside. The kernel keeps one superblock for
+// all mounts of one disk or NFS export, so they show the same files. A tmpfs is
+// a new one each time, so one container at a time can have it.
+//
 // # What is left out
 //
-// Drivers other than local (NFS, clouds), quotas.
+// Drivers other than local, quotas.
 //
 // See chapter "Volumes and persistent data" of the book; flock(2), rename(2),
 // mount(2) (MS_BIND).

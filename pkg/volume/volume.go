@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +26,7 @@ type Volume struct {
 	Name      string            `json:"name"`
 	Created   time.Time         `json:"created"`
 	Labels    map[string]string `json:"labels,omitempty"`
+	Options   map[string]string `json:"options,omitempty"`   // see Mount
 	Anonymous bool              `json:"anonymous,omitempty"` // made for one container, named by a number
 
 	// Data is the directory that containers see.
@@ -69,13 +71,20 @@ type Held struct {
 func (h *Held) Release() error { return h.lock.Close() }
 
 // Use finds a volume, makes it if there is none, and holds it. made says that
-// it is new. Of want the labels and Anonymous count, and only for a new one.
+// it is new. Of want the labels, options and Anonymous count, and only for a new
+// one; one that is there must not have other options.
 func (s *Store) Use(want Volume) (h *Held, made bool, err error) {
 	if err := CheckName(want.Name); err != nil {
 		return nil, false, err
 	}
+	if _, _, err := want.Mount(); err != nil {
+		return nil, false, err
+	}
 	for {
 		h, err := s.hold(want.Name, unix.LOCK_SH)
+		if err == nil && len(want.Options) > 0 && !maps.Equal(h.Options, want.Options) {
+			return nil, false, errors.Join(fmt.Errorf("volume %s is there already, with other options", want.Name), h.Release())
+		}
 		if !errors.Is(err, ErrNotFound) {
 			return h, made, err
 		}

@@ -162,7 +162,7 @@ func TestMountsComeAfterTheDirectoriesTheyLieIn(t *testing.T) {
 		if m.Destination == "/etc/hosts" && m.Source != "/h" {
 			t.Errorf("the user's hosts file lost against ours: %+v", m)
 		}
-		if m.Destination == "/etc" && !slices.Contains(m.Options, "ro") {
+		if m.Destination == "/etc" && !slices.Contains(m.Options, "rro") {
 			t.Errorf("a read-only volume is not: %+v", m)
 		}
 	}

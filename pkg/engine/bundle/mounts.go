@@ -73,6 +73,13 @@ func userMount(m config.Mount) specs.Mount {
 	if m.Type == config.Tmpfs {
 		return tmpfs(m)
 	}
+	if fs := m.FileSystem; fs != nil {
+		options := slices.Clone(fs.Options)
+		if m.ReadOnly {
+			options = append(options, "ro")
+		}
+		return specs.Mount{Destination: m.Target, Type: fs.Type, Source: m.Source, Options: options}
+	}
 	bind := "rbind"
 	if m.NonRecursive {
 		bind = "bind"
@@ -82,7 +89,10 @@ func userMount(m config.Mount) specs.Mount {
 		propagation = "rprivate"
 	}
 	options := []string{bind, propagation}
-	if m.ReadOnly {
+	switch { // what is mounted below comes along, and would be writable still
+	case m.ReadOnly && !m.NonRecursive && m.Below != "writable":
+		options = append(options, "rro")
+	case m.ReadOnly:
 		options = append(options, "ro")
 	}
 	return specs.Mount{Destination: m.Target, Type: "bind", Source: m.Source, Options: options}

@@ -48,6 +48,7 @@ func TestVolumesAreReadAsDockerReadsThem(t *testing.T) {
 		"data:/d:nocopy":      {Type: Volume, Source: "data", Target: "/d", NoCopy: true},
 		"/host:/ctr":          {Type: Bind, Source: "/host", Target: "/ctr", CreateSource: true},
 		"/h:/c:ro,rslave":     {Type: Bind, Source: "/h", Target: "/c", ReadOnly: true, Propagation: "rslave", CreateSource: true},
+		"./rel:/x:z,cached":   {Type: Bind, Source: "./rel", Target: "/x", Relabel: true, CreateSource: true},
 		"/host/../x:/ctr:rw":  {Type: Bind, Source: "/x", Target: "/ctr", CreateSource: true},
 		"/h:/c/../../../etc/": {Type: Bind, Source: "/h", Target: "/etc", CreateSource: true},
 	} {
@@ -60,14 +61,13 @@ func TestVolumesAreReadAsDockerReadsThem(t *testing.T) {
 		"data":         "must be absolute",
 		":/x":          "nothing in front",
 		"a b:/x":       "invalid volume name",
-		"./rel:/x":     "host path must be absolute",
+		"~/rel:/x":     "host path must be absolute",
 		"a:/x":         "invalid volume name",
 		"aa:/":         "nothing can be mounted over",
 		"/a:/..":       "nothing can be mounted over",
 		"/a:/b:bogus":  "unknown option",
 		"aa:/b:rslave": "unknown option",
 		"/a:/b:nocopy": "unknown option",
-		"/a:/b:Z":      "not supported yet",
 		"/a:/b:ro:x":   "want [SOURCE:]TARGET",
 	} {
 		if m, err := ParseVolume(in); err == nil || !strings.Contains(err.Error(), why) {
@@ -78,17 +78,20 @@ func TestVolumesAreReadAsDockerReadsThem(t *testing.T) {
 
 func TestMountsAreReadAsDockerReadsThem(t *testing.T) {
 	for in, want := range map[string]Mount{
-		"type=bind,source=/h,target=/c":                   {Type: Bind, Source: "/h", Target: "/c"},
-		"type=bind,src=/h,dst=/c,readonly":                {Type: Bind, Source: "/h", Target: "/c", ReadOnly: true},
-		"src=/h,dst=/c,ro=false,type=bind":                {Type: Bind, Source: "/h", Target: "/c"},
-		"source=vol,target=/c":                            {Type: Volume, Source: "vol", Target: "/c"},
-		"target=/c":                                       {Type: Volume, Target: "/c", Anonymous: true},
-		"type=tmpfs,target=/t,tmpfs-size=1m":              {Type: Tmpfs, Target: "/t", TmpfsSize: 1 << 20},
-		"type=tmpfs,target=/t,tmpfs-mode=1770":            {Type: Tmpfs, Target: "/t", TmpfsMode: 0o1770},
-		`type=bind,"source=/a,b",target=/c`:               {Type: Bind, Source: "/a,b", Target: "/c"},
-		"type=bind,src=/h,dst=/c,bind-propagation=rslave": {Type: Bind, Source: "/h", Target: "/c", Propagation: "rslave"},
-		"type=bind,src=/h,dst=/c,bind-nonrecursive":       {Type: Bind, Source: "/h", Target: "/c", NonRecursive: true},
-		"type=volume,src=vv,dst=/c,volume-nocopy=true":    {Type: Volume, Source: "vv", Target: "/c", NoCopy: true},
+		"type=bind,source=/h,target=/c":                                             {Type: Bind, Source: "/h", Target: "/c"},
+		"type=bind,src=/h,dst=/c,readonly":                                          {Type: Bind, Source: "/h", Target: "/c", ReadOnly: true},
+		"src=/h,dst=/c,ro=false,type=bind":                                          {Type: Bind, Source: "/h", Target: "/c"},
+		"source=vol,target=/c":                                                      {Type: Volume, Source: "vol", Target: "/c"},
+		"target=/c":                                                                 {Type: Volume, Target: "/c", Anonymous: true},
+		"type=tmpfs,target=/t,tmpfs-size=1m":                                        {Type: Tmpfs, Target: "/t", TmpfsSize: 1 << 20},
+		"type=tmpfs,target=/t,tmpfs-mode=1770":                                      {Type: Tmpfs, Target: "/t", TmpfsMode: 0o1770},
+		`type=bind,"source=/a,b",target=/c`:                                         {Type: Bind, Source: "/a,b", Target: "/c"},
+		"type=bind,src=/h,dst=/c,bind-propagation=rslave":                           {Type: Bind, Source: "/h", Target: "/c", Propagation: "rslave"},
+		"type=bind,src=/h,dst=/c,bind-nonrecursive":                                 {Type: Bind, Source: "/h", Target: "/c", NonRecursive: true},
+		"type=volume,src=vv,dst=/c,volume-nocopy=true":                              {Type: Volume, Source: "vv", Target: "/c", NoCopy: true},
+		"src=vv,dst=/c,volume-subpath=a/./b,consistency=cached,volume-driver=local": {Type: Volume, Source: "vv", Target: "/c", Subpath: "a/b"},
+		"type=bind,src=/h,dst=/c,ro,bind-recursive=writable,bind-create-src":        {Type: Bind, Source: "/h", Target: "/c", ReadOnly: true, Below: "writable", CreateSource: true},
+		"type=bind,src=/h,dst=/c,bind-recursive=disabled":                           {Type: Bind, Source: "/h", Target: "/c", NonRecursive: true},
 	} {
 		if got, err := ParseMount(in); err != nil || got != want {
 			t.Errorf("ParseMount(%q) = %+v, %v; want %+v", in, got, err, want)
@@ -100,6 +103,8 @@ func TestMountsAreReadAsDockerReadsThem(t *testing.T) {
 		"type=volume,source=v,target=/c,bogus=1", "type=bind,source=/a,target=/c,readonly=maybe", `type=bind,"source=/a`,
 		`type=bind,"source=/a"x,target=/c`, "type=tmpfs,target=/t,tmpfs-mode=9", "target=/c,volume-driver=nfs",
 		"type=bind,source=/a,target=/c,bind-propagation=weird", "type=volume,source=vv,target=/c,bind-propagation=slave",
+		"type=bind,src=/h,dst=/c,bind-recursive=readonly", "type=bind,src=/h,dst=/c,ro,bind-recursive=readonly",
+		"src=vv,dst=/c,volume-subpath=../x", "src=vv,dst=/c,volume-subpath=/x", "src=vv,dst=/c,consistency=x", "src=vv,dst=/c,volume-opt=x",
 	} {
 		if m, err := ParseMount(in); err == nil {
 			t.Errorf("ParseMount(%q) = %+v, want an error", in, m)
@@ -265,7 +270,7 @@ func FuzzValuesNeverPanic(f *testing.F) {
 		if m, err := ParseVolume(s); err == nil && !strings.HasPrefix(m.Target, "/") {
 			t.Errorf("ParseVolume(%q) targets %q", s, m.Target)
 		}
-		if m, err := ParseMount(s); err == nil && (m.Target == "/" || m.Type == Bind && !strings.HasPrefix(m.Source, "/")) {
+		if m, err := ParseMount(s); err == nil && (m.Target == "/" || m.Type == Bind && !strings.HasPrefix(m.Source, "/") && !strings.HasPrefix(m.Source, ".")) {
 			t.Errorf("ParseMount(%q) = %+v", s, m)
 		}
 		if n, err := ParseSize(s); err == nil && n < 0 {
@@ -279,5 +284,6 @@ func FuzzValuesNeverPanic(f *testing.F) {
 		_, _ = ParseDeviceRule(s)
 		_, _ = ParseDeviceBps(s)
 		_, _ = ParseMAC(s)
+		_, _, _ = ParseVolumesFrom(s)
 	})
 }

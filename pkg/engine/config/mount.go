@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 
 	"minictr/pkg/volume"
@@ -22,7 +22,16 @@ type Mount struct {
 	CreateSource bool   `json:"createSource,omitempty"`
 	Propagation  string `json:"propagation,omitempty"` // private, rprivate, slave, rslave, shared, rshared
 	NonRecursive bool   `json:"nonRecursive,omitempty"`
+	Below        string `json:"below,omitempty"`  // which mounts below a read-only one are so too: "" and "readonly" all, "writable" none
 	NoCopy       bool   `json:"noCopy,omitempty"` // do not fill a new volume with the image's content
+	Subpath      string `json:"subpath,omitempty"`
+	Relabel      bool   `json:"relabel,omitempty"` // z or Z: for SELinux
+
+	New *NewVolume `json:"new,omitempty"` // what a volume gets if it has to be made
+
+	// FileSystem is what a volume with options of its own is, when the
+	// container starts: a file system that is mounted from Source.
+	FileSystem *FileSystem `json:"-"`
 
 	TmpfsSize    int64  `json:"tmpfsSize,omitempty"` // bytes
 	TmpfsMode    uint32 `json:"tmpfsMode,omitempty"`
@@ -31,6 +40,18 @@ type Mount struct {
 	// Anonymous marks a volume that was named by us, for nobody but this
 	// container.
 	Anonymous bool `json:"anonymous,omitempty"`
+}
+
+// FileSystem is one that the kernel mounts.
+type FileSystem struct {
+	Type    string // ext4, nfs, tmpfs
+	Options []string
+}
+
+// NewVolume is what a volume gets when it is made for a mount.
+type NewVolume struct {
+	Labels  map[string]string `json:"labels,omitempty"`
+	Options map[string]string `json:"options,omitempty"`
 }
 
 // MountType is the kind of a Mount.
@@ -63,7 +84,7 @@ func ParseVolume(s string) (Mount, error) {
 	default:
 		return m, fmt.Errorf("invalid volume %q: want [SOURCE:]TARGET[:OPTIONS]", s)
 	}
-	if strings.HasPrefix(m.Source, "/") || strings.HasPrefix(m.Source, ".") || strings.HasPrefix(m.Source, "~") {
+	if strings.HasPrefix(m.Source, "/") || isRelative(m.Source) || strings.HasPrefix(m.Source, "~") {
 		m.Type, m.CreateSource = Bind, true
 	}
 	if len(parts) == 3 {
@@ -88,13 +109,18 @@ func (m *Mount) volumeOptions(options string) error {
 		case propagations[o] && m.Type == Bind:
 			m.Propagation = o
 		case o == "z" || o == "Z":
-			return fmt.Errorf("option %q needs SELinux labels, which are not supported yet", o)
+			m.Relabel = true
+		case slices.Contains(consistencies, o):
 		default:
 			return fmt.Errorf("unknown option %q", o)
 		}
 	}
 	return nil
 }
+
+// isRelative tells a path below the working directory from a volume's name,
+// which begins with a letter or digit.
+func isRelative(source string) bool { return strings.HasPrefix(source, ".") }
 
 // check cleans the paths and refuses impossible ones.
 func (m *Mount) check() error {
@@ -105,8 +131,14 @@ func (m *Mount) check() error {
 	if m.Target == "/" {
 		return errors.New("nothing can be mounted over the container's root")
 	}
+	if err := m.checkBelow(); err != nil {
+		return err
+	}
 	switch m.Type {
 	case Bind:
+		if isRelative(m.Source) {
+			return nil // whoever knows the working directory completes it
+		}
 		if !filepath.IsAbs(m.Source) {
 			return fmt.Errorf("the host path must be absolute, not %q (a volume's name has no slash)", m.Source)
 		}
@@ -159,76 +191,6 @@ func (m *Mount) mountFields(fields []string) error {
 		}
 	}
 	return nil
-}
-
-func (m *Mount) mountField(key, value string, hasValue bool) (err error) {
-	wrongType := func(want MountType) error {
-		if m.Type != want {
-			return fmt.Errorf("%s does not go with type=%s", key, m.Type)
-		}
-		return nil
-	}
-	switch key {
-	case "type":
-	case "source", "src":
-		if m.Type == Tmpfs {
-			return fmt.Errorf("%s does not go with type=tmpfs", key)
-		}
-		m.Source = value
-	case "target", "dst", "destination":
-		m.Target = value
-	case "readonly", "ro":
-		m.ReadOnly, err = boolField(key, value, hasValue)
-	case "bind-propagation":
-		if m.Propagation = value; !propagations[value] {
-			return fmt.Errorf("bind-propagation=%s is no propagation", value)
-		}
-		return wrongType(Bind)
-	case "bind-nonrecursive":
-		if m.NonRecursive, err = boolField(key, value, hasValue); err == nil {
-			err = wrongType(Bind)
-		}
-	case "bind-recursive":
-		switch value {
-		case "enabled":
-		case "disabled":
-			m.NonRecursive = true
-		default:
-			return fmt.Errorf("bind-recursive=%s is not supported yet", value)
-		}
-		return wrongType(Bind)
-	case "volume-nocopy":
-		if m.NoCopy, err = boolField(key, value, hasValue); err == nil {
-			err = wrongType(Volume)
-		}
-	case "tmpfs-size":
-		if m.TmpfsSize, err = ParseSize(value); err == nil {
-			err = wrongType(Tmpfs)
-		}
-	case "tmpfs-mode":
-		mode, perr := strconv.ParseUint(value, 8, 12)
-		if perr != nil {
-			return fmt.Errorf("tmpfs-mode=%s is no octal mode", value)
-		}
-		m.TmpfsMode = uint32(mode)
-		return wrongType(Tmpfs)
-	case "volume-driver", "volume-opt", "volume-label", "volume-subpath", "consistency", "bind-create-src":
-		return fmt.Errorf("%s is not supported yet", key)
-	default:
-		return fmt.Errorf("unknown key %q", key)
-	}
-	return err
-}
-
-func boolField(key, value string, hasValue bool) (bool, error) {
-	if !hasValue {
-		return true, nil
-	}
-	b, err := strconv.ParseBool(value)
-	if err != nil {
-		return false, fmt.Errorf("%s=%s is neither true nor false", key, value)
-	}
-	return b, nil
 }
 
 // splitCSV splits at commas; a field may be quoted as in CSV files, which is
