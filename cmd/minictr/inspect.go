@@ -23,7 +23,7 @@ func newInspect(a *app) *cobra.Command {
 		`  minictr inspect web
   minictr inspect -f '{{.State.Pid}}' web
   minictr inspect --type image alpine`,
-		func(e *engine.Engine, ref string) (any, error) { return inspectAny(e, kind, ref) })
+		func(e *engine.Engine, ref string, size bool) (any, error) { return inspectAny(e, kind, ref, size) })
 	fs := cmd.Flags()
 	add(fs, "type", "kind", "container, image or volume", func(s string) error {
 		kind = s
@@ -32,10 +32,15 @@ func newInspect(a *app) *cobra.Command {
 	return cmd
 }
 
+// noObjectError is a name that nothing has.
+type noObjectError string
+
+func (e noObjectError) Error() string { return fmt.Sprintf("No such object: %s", string(e)) }
+
 // inspectAny looks for a container of that name, then an image, then a volume.
-func inspectAny(e *engine.Engine, kind, ref string) (any, error) {
+func inspectAny(e *engine.Engine, kind, ref string, size bool) (any, error) {
 	if kind == "" || kind == "container" {
-		if c, err := e.Inspect(ref); kind != "" || !notFound(err) {
+		if c, err := inspectContainer(e, ref, size); kind != "" || !notFound(err) {
 			return c, err
 		}
 	}
@@ -46,31 +51,48 @@ func inspectAny(e *engine.Engine, kind, ref string) (any, error) {
 	}
 	v, err := e.InspectVolume(ref)
 	if kind == "" && errors.Is(err, volume.ErrNotFound) {
-		err = fmt.Errorf("no such object: %s", ref)
+		err = noObjectError(ref)
 	}
 	return v, err
+}
+
+// inspectContainer measures what a container has written only if it is asked to:
+// that means to look at every file.
+func inspectContainer(e *engine.Engine, ref string, size bool) (any, error) {
+	i, err := e.Inspect(ref)
+	if err != nil || !size {
+		return i, err
+	}
+	c, err := e.Get(i.ID)
+	if err != nil {
+		return i, err
+	}
+	written, root, err := e.Size(c)
+	i.SizeRw, i.SizeRootFs = &written, &root
+	return i, err
 }
 
 func newContainerInspect(a *app) *cobra.Command {
 	return inspectCommand(a, "inspect [OPTIONS] CONTAINER...", "Show everything about containers, as JSON",
 		`  minictr container inspect web`,
-		func(e *engine.Engine, ref string) (any, error) { return e.Inspect(ref) })
+		inspectContainer)
 }
 
 func newImageInspect(a *app) *cobra.Command {
 	return inspectCommand(a, "inspect [OPTIONS] IMAGE...", "Show everything about images, as JSON",
 		`  minictr image inspect alpine`,
-		func(e *engine.Engine, ref string) (any, error) { return e.InspectImage(ref) })
+		func(e *engine.Engine, ref string, _ bool) (any, error) { return e.InspectImage(ref) })
 }
 
 func newVolumeInspect(a *app) *cobra.Command {
 	return inspectCommand(a, "inspect [OPTIONS] VOLUME...", "Show everything about volumes, as JSON",
 		`  minictr volume inspect data`,
-		func(e *engine.Engine, ref string) (any, error) { return e.InspectVolume(ref) })
+		func(e *engine.Engine, ref string, _ bool) (any, error) { return e.InspectVolume(ref) })
 }
 
-func inspectCommand(a *app, use, short, example string, find func(*engine.Engine, string) (any, error)) *cobra.Command {
+func inspectCommand(a *app, use, short, example string, find func(*engine.Engine, string, bool) (any, error)) *cobra.Command {
 	var format string
+	var size bool
 	cmd := &cobra.Command{
 		Use: use, Short: short, Example: example,
 		Args: atLeast(1, "at least one name"),
@@ -79,10 +101,10 @@ func inspectCommand(a *app, use, short, example string, find func(*engine.Engine
 			if err != nil {
 				return err
 			}
-			return a.inspect(args, format, func(ref string) (any, error) { return find(e, ref) })
+			return a.inspect(args, format, func(ref string) (any, error) { return find(e, ref, size) })
 		},
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "", "json, or a Go `template` such as '{{.Id}}'")
-	refuse(cmd.Flags(), "size!")
+	cmd.Flags().BoolVarP(&size, "size", "s", false, "also how much a container has written (SizeRw, SizeRootFs)")
 	return cmd
 }

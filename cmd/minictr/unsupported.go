@@ -89,9 +89,9 @@ var kinds = map[string]string{
 
 // dockerCommands are those of docker's commands that are still to come.
 var dockerCommands = set(`
-	build  compose  events  history login logout network pause plugin push restart save search
-	secret service stack stats swarm top unpause update  
-	 container.pause container.prune container.restart container.stats container.top container.unpause
+	build compose events  history login logout network pause plugin push restart save search
+	secret service stack swarm unpause update
+	container.pause container.prune container.restart   container.unpause
 	container.update image.build image.history image.prune image.push image.save volume.update system.df system.events
 	system.prune buildx builder checkpoint config context manifest node trust`)
 

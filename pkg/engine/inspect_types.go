@@ -26,6 +26,11 @@ type Inspection struct {
 	Mounts          []InspectMount
 	Config          InspectConfig
 	NetworkSettings InspectNetwork
+
+	// SizeRw and SizeRootFs are there on request: bytes written, and those of
+	// the whole root file system.
+	SizeRw     *int64 `json:",omitempty"`
+	SizeRootFs *int64 `json:",omitempty"`
 }
 
 // InspectState is how a container is doing.
