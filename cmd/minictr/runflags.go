@@ -96,7 +96,7 @@ func (c *containerFlags) addSecurity(fs *pflag.FlagSet) {
 	add(fs, "security-opt", "option", "no-new-privileges, seccomp=unconfined, seccomp=FILE, systempaths=unconfined", c.securityOption)
 	list(fs, &c.Devices, "device", "HOST[:PATH][:rwm]", "give it a device of the host", config.ParseDevice)
 	list(fs, &c.DeviceRules, "device-cgroup-rule", "rule", "let it use device nodes by number, such as 'c 13:* rwm'", config.ParseDeviceRule)
-	add(fs, "userns", "mode", "host: users are the host's (always so, for now)", only("host"))
+	flag(fs, &c.Namespaces.User, "userns", "mode", "auto[:size=N]: users of its own, who are nobody on the host; host: the host's users", config.ParseUserNS).DefValue = "host"
 	for _, ns := range []struct {
 		name, usage string
 		dst         *string

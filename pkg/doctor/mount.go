@@ -133,9 +133,12 @@ func mapMount(dir string) error {
 			return err
 		}
 		defer ns.Close()
-		return try(unix.CLONE_NEWNS, apart(),
+		host := kernel.NewHost()
+		host.Slots["userns"] = ns.Fd()
+		_, err = tryOn(host, kernel.CloneArgs{Flags: unix.CLONE_NEWNS}, nil, apart(),
 			kernel.OpenTree(kernel.AtFDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Into("tree"),
-			kernel.MountIDMap(kernel.FD("tree"), "", unix.AT_EMPTY_PATH, int(ns.Fd())))
+			kernel.MountIDMap(kernel.FD("tree"), "", unix.AT_EMPTY_PATH, "userns"))
+		return err
 	}
 	_, err := tryOn(kernel.NewHost(), kernel.CloneArgs{Flags: unix.CLONE_NEWUSER}, attempt, kernel.Tell(), kernel.Await())
 	return err

@@ -7,6 +7,7 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"minictr/pkg/engine/bundle"
 	"minictr/pkg/engine/config"
 	"minictr/pkg/record"
 )
@@ -24,6 +25,9 @@ type Record struct {
 
 	// Mounts are the user's and the image's, with volumes by name.
 	Mounts []config.Mount `json:"mounts,omitempty"`
+
+	// IDs are its users, if it has a user namespace of its own.
+	IDs *bundle.IDRange `json:"ids,omitempty"`
 }
 
 // Image is what a container was made from. The configuration is a copy: the

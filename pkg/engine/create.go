@@ -78,6 +78,9 @@ func (e *Engine) register(r *Record) (*Container, error) {
 		return nil, err
 	}
 	err = makeRoot(reservation.Dir(), r)
+	if size, own := r.Config.Namespaces.UserIDs(); own && err == nil {
+		r.IDs, err = claimIDs(reservation.Dir(), size)
+	}
 	var volumes *heldVolumes
 	if err == nil {
 		volumes, err = e.holdVolumes(r)

@@ -153,6 +153,11 @@ func execProcess(c *Container, base *specs.Process, o ExecOptions) (*specs.Proce
 		if err != nil {
 			return nil, err
 		}
+		if c.IDs != nil {
+			if err := c.IDs.Check(id); err != nil {
+				return nil, err
+			}
+		}
 		p.User = id.User()
 		p.Env = bundle.Environment(p.Env, []string{"HOME=" + id.Home})
 	}

@@ -52,7 +52,7 @@ func (c *Container) hostConfig() InspectHostConfig {
 		NetworkMode: cfg.Mode, PortBindings: bindings(cfg.Ports), AutoRemove: cfg.AutoRemove, VolumesFrom: cfg.VolumesFrom,
 		RestartPolicy: InspectRestart{cfg.Restart.Name, cfg.Restart.Retries}, CapAdd: cfg.CapAdd, CapDrop: cfg.CapDrop,
 		DNS: cfg.DNS, DNSOptions: cfg.DNSOptions, DNSSearch: cfg.DNSSearch, ExtraHosts: cfg.ExtraHosts, GroupAdd: cfg.GroupAdd,
-		IpcMode: cfg.Namespaces.IPC, PidMode: cfg.Namespaces.PID, UTSMode: cfg.Namespaces.UTS, OomScoreAdj: cfg.OOMScoreAdj,
+		IpcMode: cfg.Namespaces.IPC, PidMode: cfg.Namespaces.PID, UTSMode: cfg.Namespaces.UTS, UsernsMode: cfg.Namespaces.User, OomScoreAdj: cfg.OOMScoreAdj,
 		Privileged: cfg.Privileged, PublishAllPorts: cfg.PublishAll, ReadonlyRootfs: cfg.ReadOnly, SecurityOpt: securityOptions(cfg),
 		ShmSize: cfg.ShmSize, Sysctls: cfg.Sysctls, CPUShares: cfg.CPUShares, Memory: cfg.Memory, NanoCPUs: cfg.NanoCPUs,
 		CPUPeriod: cfg.CPUPeriod, CPUQuota: cfg.CPUQuota, CpusetCpus: cfg.CpusetCpus, CpusetMems: cfg.CpusetMems,

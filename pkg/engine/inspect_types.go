@@ -71,6 +71,7 @@ type InspectHostConfig struct {
 	ReadonlyRootfs  bool
 	SecurityOpt     []string
 	UTSMode         string
+	UsernsMode      string
 	ShmSize         int64
 	Sysctls         map[string]string `json:",omitempty"`
 

@@ -74,7 +74,7 @@ func (e *Engine) input(c *Container, net *netPlace, files map[string]string) (bu
 	cfg := &c.Config
 	in := bundle.Input{
 		ID: c.ID, Config: cfg, Image: c.Image.Config, Hostname: net.hostname, Files: files, NetNS: net.ns,
-		CgroupsPath: path.Join("/", cfg.CgroupParent, "minictr-"+c.ID),
+		CgroupsPath: path.Join("/", cfg.CgroupParent, "minictr-"+c.ID), IDs: c.IDs,
 	}
 	var err error
 	if in.Joined, in.Shm, err = e.joins(cfg); err != nil {
@@ -85,6 +85,11 @@ func (e *Engine) input(c *Container, net *netPlace, files map[string]string) (bu
 	}
 	if in.Identity, err = e.identify(c); err != nil {
 		return in, err
+	}
+	if c.IDs != nil {
+		if err := c.IDs.Check(in.Identity); err != nil {
+			return in, err
+		}
 	}
 	own, err := capability.Own()
 	if err != nil {

@@ -49,7 +49,7 @@ type drawing struct {
 // step draws a step of the new process, with what it tells its parent and what
 // it waits for.
 func (d *drawing) step(label string, s step.Step) {
-	for _, c := range s.Calls {
+	for _, c := range s.All() {
 		switch {
 		case c.Tells():
 			d.inside(arrow("I am here", false), label)

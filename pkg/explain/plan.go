@@ -22,7 +22,7 @@ func Plan(w io.Writer, plan step.Plan, st Style) error {
 	calls := 0
 	for i, s := range plan {
 		p.planStep(i, s)
-		calls += len(s.Calls)
+		calls += len(s.All())
 	}
 	p.line(fmt.Sprintf("%d steps, %d calls; nothing was run", len(plan), calls))
 	_, err := io.WriteString(w, p.String())
@@ -32,10 +32,10 @@ func Plan(w io.Writer, plan step.Plan, st Style) error {
 func (p *page) planStep(i int, s step.Step) {
 	p.head(i, s.Name, s.Side, s.Topic.String(), "")
 	p.why(s.Why)
-	for _, c := range s.Calls {
+	for _, c := range s.All() {
 		p.call(unrun(c), note(c), shellOf(p.st, c.Shell))
 	}
-	if len(s.Calls) == 0 {
+	if len(s.All()) == 0 {
 		p.line(callIndent + p.st.in(dim, "(no calls)"))
 	}
 	for _, l := range words(undoing(s), p.st.width()-len(whyIndent)) {
@@ -129,9 +129,9 @@ func PlanJSON(w io.Writer, plan step.Plan) error {
 	for i, s := range plan {
 		line := PlannedStep{
 			Index: i, Step: s.Name, Side: s.Side, Topic: string(s.Topic), Chapter: s.Topic.String(), Why: s.Why,
-			Undo: s.Undo != nil, Rule: s.Rule, Risk: s.Risk, Calls: make([]PlannedCall, 0, len(s.Calls)),
+			Undo: s.Undo != nil, Rule: s.Rule, Risk: s.Risk, Calls: make([]PlannedCall, 0, len(s.All())),
 		}
-		for _, c := range s.Calls {
+		for _, c := range s.All() {
 			pc := PlannedCall{Name: c.Name, Call: c.String(), Save: string(c.Save), Allow: errnoNames(c.Allow), Shell: c.Shell}
 			if c.When.Failed {
 				pc.Unless = string(c.When.Slot)

@@ -219,7 +219,7 @@ func (p *Prompter) refresh(at step.Pause) {
 func (p *Prompter) equivalent(s step.Step) {
 	p.print(func(g *page) {
 		any := false
-		for _, c := range s.Calls {
+		for _, c := range s.All() {
 			any = any || c.Shell != ""
 			g.shell(c.Shell)
 		}

@@ -31,6 +31,10 @@ type Call struct {
 	// of mkdir. The recorder keeps them all the same.
 	Allow []syscall.Errno
 
+	// About says what a descriptor among the arguments stands for, where an
+	// error should name it.
+	About string
+
 	// Shell is the command a student would type for the same effect; empty
 	// for calls that only prepare another one.
 	Shell string
@@ -62,6 +66,9 @@ func (c Call) Allowing(e ...syscall.Errno) Call {
 	c.Allow = append(append([]syscall.Errno(nil), c.Allow...), e...)
 	return c
 }
+
+// For notes what the descriptor that c works on stands for.
+func (c Call) For(object string) Call { c.About = object; return c }
 
 // As notes the shell command that does what c does.
 func (c Call) As(shell string) Call { c.Shell = shell; return c }

@@ -77,12 +77,21 @@ func MountSetattr(dir Arg, path string, flags int, set, clr MountAttrs, propagat
 }
 
 // MountIDMap is mount_setattr(2) with MOUNT_ATTR_IDMAP: the mount shows its
-// files with the owners that the user namespace in userns maps them to.
-func MountIDMap(dir Arg, path string, flags int, userns int) Call {
-	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(userns)}
-	show := func() string {
-		return fmt.Sprintf("{attr_set=MOUNT_ATTR_IDMAP, attr_clr=0, propagation=0, userns_fd=%d}", userns)
-	}
+// files with the owners that the user namespace behind the descriptor in slot
+// userns maps them to. The mount must be detached and never have been visible.
+func MountIDMap(dir Arg, path string, flags int, userns Slot) Call {
 	return call("mount_setattr", unix.SYS_MOUNT_SETATTR, dir, Str(path), flagSet{uint64(flags), atNames, "0"},
-		memory{unsafe.Pointer(attr), show}, Int(unsafe.Sizeof(*attr)))
+		idmapArg(userns), Int(unsafe.Sizeof(unix.MountAttr{})))
+}
+
+// idmapArg is a struct mount_attr that names a user namespace.
+type idmapArg Slot
+
+func (v idmapArg) text(slots map[Slot]uintptr) string {
+	return "{attr_set=MOUNT_ATTR_IDMAP, attr_clr=0, propagation=0, userns_fd=" + FD(Slot(v)).text(slots) + "}"
+}
+
+func (v idmapArg) word(t *table) operand {
+	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(t.parents(Slot(v)))}
+	return t.pointer(unsafe.Pointer(attr))
 }

@@ -106,6 +106,13 @@ func Setresgid(gid uint32) Call {
 	return call("setresgid", unix.SYS_SETRESGID, Int(gid), Int(gid), Int(gid))
 }
 
+// Setfsuid is setfsuid(2): whom the calling thread's files belong to, and who
+// asks for access to them. It reports no errors.
+func Setfsuid(uid uint32) Call { return call("setfsuid", unix.SYS_SETFSUID, Int(uid)) }
+
+// Setfsgid is setfsgid(2), the same for the group.
+func Setfsgid(gid uint32) Call { return call("setfsgid", unix.SYS_SETFSGID, Int(gid)) }
+
 // Setgroups is setgroups(2).
 func Setgroups(gids []uint32) Call {
 	list := append([]uint32(nil), gids...)

@@ -17,10 +17,14 @@ type CallError struct {
 }
 
 func (e *CallError) Error() string {
-	if e.Killed {
-		return fmt.Sprintf("%s: the process was killed during this call", e.Text)
+	text := e.Text
+	if e.Call.About != "" {
+		text += " for " + e.Call.About
 	}
-	return fmt.Sprintf("%s: %s (%s)", e.Text, errnoText(e.Errno), unix.ErrnoName(e.Errno))
+	if e.Killed {
+		return fmt.Sprintf("%s: the process was killed during this call", text)
+	}
+	return fmt.Sprintf("%s: %s (%s)", text, errnoText(e.Errno), unix.ErrnoName(e.Errno))
 }
 
 func (e *CallError) Unwrap() error { return e.Errno }
@@ -65,7 +69,8 @@ var hints = map[hintKey]string{
 	{"pivot_root", unix.EPERM}:     "pivot_root needs CAP_SYS_ADMIN in the mount namespace's user namespace",
 	{"open_tree", unix.ENOENT}:     "the source to mount does not exist",
 	{"mount_setattr", unix.EPERM}:  "a mount locked by a more privileged mount namespace cannot lose its flags",
-	{"mount_setattr", unix.EINVAL}: "the kernel or the file system does not take this attribute (idmapped mounts differ by file system)",
+	{"mount_setattr", unix.EINVAL}: "the kernel or the file system does not take this attribute (idmapped mounts: Linux 5.12 with ext4, xfs or btrfs, 6.3 with tmpfs)",
+	{"mount", unix.EINVAL}:         "the file system does not know an option, or not this combination (an overlay of idmapped mounts: Linux 5.19)",
 	{"execve", unix.ENOENT}:        "no such program in the container, or its interpreter (#! line or ELF loader) is missing",
 	{"execve", unix.EACCES}:        "the file is not executable, is a directory, or sits on a noexec mount",
 	{"execve", unix.ENOEXEC}:       "not a program for this machine: a wrong architecture, or a script without #! line",

@@ -189,18 +189,10 @@ func become(id uint32) []kernel.Call {
 // MapIDs writes the id maps of a new user namespace, from outside: only a
 // privileged parent may map more than one id.
 func MapIDs(uids, gids []specs.LinuxIDMapping) step.Step {
-	file := func(name string, maps []specs.LinuxIDMapping) []kernel.Call {
-		var b strings.Builder
-		for _, m := range maps {
-			fmt.Fprintf(&b, "%d %d %d\n", m.ContainerID, m.HostID, m.Size)
-		}
-		path := kernel.Path{"/proc/", step.PID, "/" + name}
-		return kernel.WriteTo(path, b.String())
-	}
 	return step.Step{
 		Name: "namespace.map-ids", Topic: book.Namespaces, Side: step.Host,
 		Why:   "say which users of the host stand behind the users of the new user namespace",
-		Calls: append(file("uid_map", uids), file("gid_map", gids)...),
+		Calls: writeMaps(step.PID, uids, gids),
 		Rule:  "the maps belong to the user namespace and vanish with it",
 	}
 }

@@ -22,12 +22,7 @@ type Layers struct {
 // that only this mount namespace will see covered. The mount's root is open in
 // slot Root afterwards.
 func Mount(l Layers, target string) step.Step {
-	calls := []kernel.Call{kernel.Mount("overlay", target, "overlay", 0, l.data()).
-		As(fmt.Sprintf("mount -t overlay -o %s overlay %s", l.data(), target))}
-	if len(l.data()) >= pageSize {
-		calls = l.mountByLayer(target)
-	}
-	calls = append(calls, kernel.Openat(kernel.AtFDCWD, target, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(step.Root))
+	calls := append(l.calls(target), kernel.Openat(kernel.AtFDCWD, target, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(step.Root))
 	return step.Step{
 		Name: "overlay.mount", Topic: book.CopyOnWrite, Side: step.Inside,
 		Why:   "the image's layers stay read-only and shared; everything the container writes goes to its own upper directory",
@@ -35,6 +30,15 @@ func Mount(l Layers, target string) step.Step {
 		Rule:  "the mount exists in the container's mount namespace only and goes with it",
 		Risk:  "the container would take an empty directory of the host's own file system as its root and write there",
 	}
+}
+
+// calls are the way that fits the number of layers.
+func (l Layers) calls(target string) []kernel.Call {
+	if len(l.data()) >= pageSize {
+		return l.mountByLayer(target)
+	}
+	return []kernel.Call{kernel.Mount("overlay", target, "overlay", 0, l.data()).
+		As(fmt.Sprintf("mount -t overlay -o %s overlay %s", l.data(), target))}
 }
 
 // pageSize is how much option text mount(2) takes: more is cut off silently.

@@ -79,6 +79,16 @@ func OOMScore(adj int) step.Step {
 		kernel.WriteFile("/proc/self/oom_score_adj", fmt.Sprint(adj))...)
 }
 
+// OOMScoreOf is OOMScore for a container with a user namespace: a score below
+// the one it was born with takes a right that root of a user namespace has not.
+func OOMScoreOf(adj int) step.Step {
+	return step.Step{
+		Name: "process.oom-score", Topic: book.Cgroups, Side: step.Host, Rule: endsWithProcess,
+		Why:   "say how soon the kernel should kill this process when the machine is out of memory",
+		Calls: kernel.WriteTo(kernel.Path{"/proc/", step.PID, "/oom_score_adj"}, fmt.Sprint(adj)),
+	}
+}
+
 // rlimits are the resource limits by their OCI names.
 var rlimits = map[string]uintptr{
 	"RLIMIT_AS": unix.RLIMIT_AS, "RLIMIT_CORE": unix.RLIMIT_CORE, "RLIMIT_CPU": unix.RLIMIT_CPU, "RLIMIT_DATA": unix.RLIMIT_DATA,

@@ -45,13 +45,22 @@ func HostSources(mounts []Mount, masked []string, devices []specs.LinuxDevice, r
 	}
 }
 
-// ReleaseSources closes the host's descriptors of them, when the child has its
-// own.
-func ReleaseSources(sources step.Step) step.Step {
+// ReleaseSources closes the host's descriptors of them, and those in more, when
+// the child has its own.
+func ReleaseSources(sources step.Step, more ...kernel.Slot) step.Step {
+	closed := make(map[string]bool)
+	for _, c := range sources.Calls {
+		closed[c.String()] = c.Name == "close"
+	}
 	var calls []kernel.Call
 	for _, c := range sources.Calls {
-		if c.Name == "open_tree" { // others it has closed itself
-			calls = append(calls, kernel.Close(kernel.FD(c.Save)))
+		if c.Save != "" {
+			more = append(more, c.Save)
+		}
+	}
+	for _, s := range more {
+		if c := kernel.Close(kernel.FD(s)); !closed[c.String()] {
+			calls = append(calls, c)
 		}
 	}
 	return step.Step{

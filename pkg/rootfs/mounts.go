@@ -27,6 +27,8 @@ type Mount struct {
 
 	taken   bool // the host took the source, see HostSources
 	ordered bool // see InOrder
+
+	userns kernel.Slot // with the maps of an idmapped mount, see Map
 }
 
 // InOrder has a bind mount copied once more where it is attached. Linux 6.8 and
@@ -143,7 +145,16 @@ func Sources(mounts []Mount, masked []string) step.Step {
 	}
 }
 
+// openSource takes the source, and maps its owners while nobody has seen it.
 func (m Mount) openSource() []kernel.Call {
+	calls := m.takeSource()
+	if m.userns != "" {
+		calls = append(calls, kernel.MountIDMap(kernel.FD(m.slot), "", at(m.ridmap), m.userns).For(m.Source))
+	}
+	return calls
+}
+
+func (m Mount) takeSource() []kernel.Call {
 	flags := uint(cloneTree)
 	if m.recursive {
 		flags |= unix.AT_RECURSIVE

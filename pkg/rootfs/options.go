@@ -19,7 +19,8 @@ type options struct {
 	rclear      kernel.MountAttrs
 	propagation []propagation
 	copyUp      bool
-	idmap       bool
+	idmap       bool     // show files with other owners
+	ridmap      bool     // those of the mounts below too
 	data        []string // for the file system itself
 }
 
@@ -68,7 +69,7 @@ func parseOptions(m specs.Mount) options {
 		case opt == "tmpcopyup":
 			o.copyUp = true
 		case opt == "idmap" || opt == "ridmap":
-			o.idmap = true
+			o.idmap, o.ridmap = true, opt == "ridmap"
 		case isAttr:
 			o.set |= attrs[opt]
 			o.clear &^= attrs[opt]

@@ -41,7 +41,10 @@ type builder struct {
 	plan step.Plan
 	err  error
 
-	taken step.Step // what the host took hold of for a user namespace
+	taken    step.Step     // what the host took hold of for a user namespace
+	lent     []kernel.Slot // descriptors besides that the child inherits and the host closes
+	maps     []idMaps      // of idmapped mounts
+	mapSlots []kernel.Slot // what to close of them
 }
 
 func (b *builder) add(steps ...step.Step) { b.plan = append(b.plan, steps...) }
@@ -76,6 +79,7 @@ func Plan(c *Config, io IO) (step.Plan, error) {
 	}
 	b.hostBefore()
 	b.lendExe()
+	b.idmaps(mounts)
 	b.sources(mounts)
 	b.clone()
 	b.hostBeside()
@@ -174,7 +178,10 @@ func (b *builder) clone() {
 	b.releaseCgroup()
 	b.releaseExe()
 	if len(b.taken.Calls) > 0 {
-		b.add(rootfs.ReleaseSources(b.taken))
+		b.add(rootfs.ReleaseSources(b.taken, b.lent...))
+	}
+	if len(b.mapSlots) > 0 {
+		b.add(namespace.ReleaseMaps(b.mapSlots))
 	}
 }
 
@@ -209,6 +216,9 @@ func (b *builder) hostBeside() {
 	if b.ns.Has(unix.CLONE_NEWUSER) {
 		b.add(namespace.MapIDs(b.spec.Linux.UIDMappings, b.spec.Linux.GIDMappings))
 	}
+	if s := b.spec.Process.OOMScoreAdj; s != nil && b.userns() {
+		b.add(process.OOMScoreOf(*s))
+	}
 	if ep := b.c.Network; ep != nil {
 		b.add(network.Attach(ep)...)
 	}
@@ -231,7 +241,7 @@ func (b *builder) identity() {
 	if !b.io.Terminal {
 		b.add(process.Session(), process.Stdio())
 	}
-	if s := b.spec.Process.OOMScoreAdj; s != nil {
+	if s := b.spec.Process.OOMScoreAdj; s != nil && !b.userns() {
 		b.add(process.OOMScore(*s))
 	}
 	b.attributes(b.spec.Process)

@@ -25,11 +25,8 @@ func refuse(s *specs.Spec) error {
 		what = "linux.mountLabel"
 	}
 	for _, m := range s.Mounts {
-		switch {
-		case slices.Contains(m.Options, "tmpcopyup"):
+		if slices.Contains(m.Options, "tmpcopyup") {
 			what = "mount option tmpcopyup (" + m.Destination + ")"
-		case slices.Contains(m.Options, "idmap") || slices.Contains(m.Options, "ridmap") || len(m.UIDMappings)+len(m.GIDMappings) > 0:
-			what = "an idmapped mount (" + m.Destination + ")"
 		}
 	}
 	if what != "" {

@@ -29,6 +29,9 @@ func (b *builder) sources(mounts []rootfs.Mount) {
 	}
 	b.taken = rootfs.HostSources(mounts, b.spec.Linux.MaskedPaths, b.devices(), root)
 	b.add(b.taken)
+	if b.c.Overlay != nil {
+		b.mappedOverlay()
+	}
 }
 
 // root makes the container's root directory "/", with everything from outside
@@ -54,7 +57,7 @@ func (b *builder) root(mounts []rootfs.Mount, devices []specs.LinuxDevice) {
 	b.cgroupSources(mounts)
 	b.add(rootfs.Private(unix.MS_SLAVE))
 	switch {
-	case b.c.Overlay != nil:
+	case b.c.Overlay != nil && !b.userns():
 		b.add(overlay.Mount(*b.c.Overlay, filepath.Join(b.c.Bundle, "rootfs")))
 	case b.userns():
 		b.add(rootfs.BindTaken(b.rootPath()))

@@ -144,22 +144,30 @@ func (x *run) hostStep(i int, s Step) error {
 	}
 	x.emit(stepEvent(StepEvent, i, s))
 	for _, c := range x.broken(s) {
-		text := ""
-		if x.Observe != nil {
-			text = x.host.Text(c)
-		}
-		r, err := x.host.Do(c)
-		if x.Observe != nil && r.State != kernel.Skipped {
-			x.emit(callEvent(i, s, c, text, r))
-		}
-		if err != nil {
+		if err := x.do(i, s, c); err != nil {
 			return err
 		}
 	}
-	if s.Program != nil {
+	switch {
+	case s.Program != nil:
 		return x.program(i, s)
+	case s.Helper != nil:
+		return x.helper(i, s)
 	}
 	return nil
+}
+
+// do makes one call on the host's side.
+func (x *run) do(i int, s Step, c kernel.Call) error {
+	text := ""
+	if x.Observe != nil {
+		text = x.host.Text(c)
+	}
+	r, err := x.host.Do(c)
+	if x.Observe != nil && r.State != kernel.Skipped {
+		x.emit(callEvent(i, s, c, text, r))
+	}
+	return err
 }
 
 // cloneStep makes the process and gives it all calls of the Inside steps.

@@ -19,6 +19,9 @@ type Step struct {
 	// Program is what a Host step runs after its calls, for few steps only.
 	Program *Program
 
+	// Helper is a process that a Host step needs for a moment; see there.
+	Helper *Helper
+
 	// Undo takes back what the step left on the host. It must be safe to run
 	// twice, and after any part of the step only; do makes a call and reports
 	// it. A step without Undo says in Rule which rule of the kernel undoes it.

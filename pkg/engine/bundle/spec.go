@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"fmt"
 	"path/filepath"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -30,6 +31,7 @@ type Input struct {
 	NetNS   NetNS
 	Joined  map[specs.LinuxNamespaceType]string // namespaces of other containers, by path
 	Shm     string                              // what is at /dev/shm instead of memory of its own: a path
+	IDs     *IDRange                            // of a user namespace of its own; nil: the host's
 	Seccomp *specs.LinuxSeccomp                 // nil: no filter
 	// Devices are the nodes that the container gets besides the standard ones,
 	// DeviceRules what it may do with those and others.
@@ -94,6 +96,9 @@ func Spec(in Input) (*specs.Spec, error) {
 			RootfsPropagation: "rslave",
 		},
 	}
+	if in.IDs != nil {
+		in.IDs.apply(spec)
+	}
 	if c.OOMScoreAdj != 0 {
 		spec.Process.OOMScoreAdj = &c.OOMScoreAdj
 	}
@@ -137,6 +142,9 @@ func sysctls(in Input) map[string]string {
 	if !in.NetNS.Host && in.NetNS.Path == "" {
 		set["net.ipv4.ip_unprivileged_port_start"] = "0"
 		set["net.ipv4.ping_group_range"] = "0 2147483647"
+		if in.IDs != nil { // the kernel takes groups only that there are
+			set["net.ipv4.ping_group_range"] = fmt.Sprintf("0 %d", in.IDs.Size-1)
+		}
 	}
 	for key, value := range in.Config.Sysctls {
 		set[key] = value

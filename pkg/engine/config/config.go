@@ -125,6 +125,7 @@ type Namespaces struct {
 	IPC    string `json:"ipc,omitempty"`
 	UTS    string `json:"uts,omitempty"`
 	Cgroup string `json:"cgroup,omitempty"`
+	User   string `json:"user,omitempty"` // or auto[:size=N], private; "" is the host's
 }
 
 // Restart is a restart policy. Name "" and "no" mean never.

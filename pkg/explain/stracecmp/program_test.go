@@ -42,6 +42,7 @@ func TestTheWholeProgramTellsTheTruth(t *testing.T) {
 	for name, args := range map[string][]string{
 		"bridge": {"run", "--rm", "--explain=json", "-p", "8080:80", "-m", "64m", "--pids-limit", "50", "busybox", "echo", "hello"},
 		"none":   {"run", "--rm", "--explain=json", "--network", "none", "--read-only", "-u", "1:1", "busybox", "true"},
+		"users":  {"run", "--rm", "--explain=json", "--network", "none", "--userns", "auto", "-v", state + ":/v:ro", "busybox", "true"},
 		"fails":  {"run", "--rm", "--explain=json", "busybox", "/no/such/program"},
 	} {
 		t.Run(name, func(t *testing.T) {
