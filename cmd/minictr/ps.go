@@ -167,7 +167,6 @@ func newPsRow(e *engine.Engine, c *engine.Container, truncate bool) psRow {
 		RunningFor: ago(c.Created), State: string(c.State.Status), Status: statusOf(c.State), labels: c.Labels(),
 	}
 	r.Labels = pairsOf(r.labels)
-	volumes := 0
 	var mounts []string
 	for _, m := range c.Mounts {
 		source := m.Source
@@ -175,12 +174,18 @@ func newPsRow(e *engine.Engine, c *engine.Container, truncate bool) psRow {
 			source = shorten(source, 15)
 		}
 		mounts = append(mounts, source)
+	}
+	r.Mounts, r.LocalVolumes = strings.Join(mounts, ","), strconv.Itoa(localVolumes(c))
+	return r
+}
+
+func localVolumes(c *engine.Container) (n int) {
+	for _, m := range c.Mounts {
 		if m.Type == config.Volume {
-			volumes++
+			n++
 		}
 	}
-	r.Mounts, r.LocalVolumes = strings.Join(mounts, ","), strconv.Itoa(volumes)
-	return r
+	return n
 }
 
 // pairsOf prints labels: a=1,b=2.

@@ -121,6 +121,7 @@ var (
 		{name: "diff", make: newDiff},
 		{name: "commit", make: newCommit},
 		{name: "export", make: newExport},
+		{name: "prune", make: newContainerPrune},
 	}
 	imageCommands = []entry{
 		{name: "pull", make: newPull},
@@ -130,6 +131,7 @@ var (
 		{name: "tag", make: newTag},
 		{name: "import", make: newImport},
 		{name: "load", make: newLoad},
+		{name: "prune", make: newImagePrune},
 	}
 	volumeCommands = []entry{
 		{name: "create", make: newVolumeCreate},
@@ -139,7 +141,9 @@ var (
 		{name: "prune", make: newVolumePrune},
 	}
 	systemCommands = []entry{
+		{name: "df", make: newSystemDf},
 		{name: "info", make: newInfo},
+		{name: "prune", make: newSystemPrune},
 	}
 )
 

@@ -89,11 +89,11 @@ var kinds = map[string]string{
 
 // dockerCommands are those of docker's commands that are still to come.
 var dockerCommands = set(`
-	build compose events  history login logout network pause plugin push restart save search
+	build compose events history login logout network pause plugin push restart save search
 	secret service stack swarm unpause update
-	container.pause container.prune container.restart   container.unpause
-	container.update image.build image.history image.prune image.push image.save volume.update system.df system.events
-	system.prune buildx builder checkpoint config context manifest node trust`)
+	container.pause container.restart container.unpause
+	container.update image.build image.history image.push image.save volume.update system.events
+	buildx builder checkpoint config context manifest node trust`)
 
 func set(names string) map[string]bool {
 	all := make(map[string]bool)
