@@ -120,10 +120,10 @@ func TestAFailingStartContainerHookStopsTheContainer(t *testing.T) {
 	b.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/false"}}}
 	b.save()
 	b.do("create", b.id)
-	b.fail(1, "hook startContainer", "start", b.id)
+	b.fail(1, "startContainer hook", "start", b.id)
 	b.await(specs.StateStopped)
 	b.do("delete", b.id)
-	b.fail(1, "hook startContainer", "run", b.id)
+	b.fail(1, "startContainer hook", "run", b.id)
 }
 
 func TestAFailingPoststopHookDoesNotKeepTheContainer(t *testing.T) {

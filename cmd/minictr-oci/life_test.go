@@ -107,12 +107,12 @@ func TestAFailedCreateLeavesNothing(t *testing.T) {
 		"unknown file system": {func(s *specs.Spec) {
 			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/x", Type: "nosuchfs", Source: "x"})
 		}, "fsopen"},
-		"failing hook":       {func(s *specs.Spec) { s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/false"}}} }, "exit status 1"},
-		"failing inner hook": {func(s *specs.Spec) { s.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/false"}}} }, "exit status 1"},
+		"failing hook":       {func(s *specs.Spec) { s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/false"}}} }, "exit code 1"},
+		"failing inner hook": {func(s *specs.Spec) { s.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/false"}}} }, "exit code 1"},
 		//lint:ignore SA1019 deprecated and in use
 		"missing hook":         {func(s *specs.Spec) { s.Hooks = &specs.Hooks{Prestart: []specs.Hook{{Path: "/no/such"}}} }, "/no/such"},
 		"terminal, no socket":  {func(s *specs.Spec) { s.Process.Terminal = true }, "console socket"},
-		"impossible sysctl":    {func(s *specs.Spec) { s.Linux.Sysctl = map[string]string{"kernel.nosuch": "1"} }, "/proc/sys/kernel/nosuch"},
+		"impossible sysctl":    {func(s *specs.Spec) { s.Linux.Sysctl = map[string]string{"net.nosuch": "1"} }, "/proc/sys/net/nosuch"},
 		"cgroup path with ..":  {func(s *specs.Spec) { s.Linux.CgroupsPath = "/../x" }, "cgroup path"},
 		"unknown seccomp word": {func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: "SCMP_ACT_PERHAPS"} }, "SCMP_ACT_PERHAPS"},
 	} {

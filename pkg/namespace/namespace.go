@@ -25,6 +25,23 @@ type Join struct {
 	Path string // /proc/<pid>/ns/<kind>, or a bind mount of one
 }
 
+// Ours reports whether it is a namespace that this process is in.
+func (j Join) Ours() bool {
+	var theirs, ours unix.Stat_t
+	if unix.Stat(j.Path, &theirs) != nil || unix.Stat("/proc/self/ns/"+j.file(), &ours) != nil {
+		return false
+	}
+	return theirs.Dev == ours.Dev && theirs.Ino == ours.Ino
+}
+
+// file is the name of its kind in /proc/<pid>/ns.
+func (j Join) file() string {
+	if j.Flag == unix.CLONE_NEWNS {
+		return "mnt"
+	}
+	return j.kind()
+}
+
 // kinds in the order in which they must be joined: the user namespace first,
 // since it decides what the others allow; the mount namespace last, since
 // paths mean something else after it.

@@ -95,6 +95,9 @@ func (r Root) make(o Options, bundle, dir string) (*Created, error) {
 	c.configure()
 	c.Open = !c.Plan.Created
 	passListenFDs(c.Spec.Process)
+	if config.Overlay == nil { // else whoever knows the layers knows the home
+		fillHome(c.Spec.Process, c.RootPath())
+	}
 	if c.Spec.Process.ConsoleSize == nil {
 		c.Spec.Process.ConsoleSize = o.ConsoleSize
 	}
@@ -157,6 +160,9 @@ func (c *Created) create(o Options) error {
 		return err
 	}
 	defer journal.Close()
+	if !c.Spec.Process.Terminal {
+		giveStdio(c.Spec.Process.User, c.Spec)
+	}
 	p, err := runPlan(c.plan, journal, o.Observe, nil)
 	if err != nil {
 		return explainFailure(err, c.Spec.Process)

@@ -52,9 +52,13 @@ func (c *Container) Exec(o ExecOptions) (*Executed, error) {
 	config := *c.Plan
 	config.PreserveFDs = o.PreserveFDs + listenFDs()
 	passListenFDs(o.Process)
+	fillHome(o.Process, fmt.Sprintf("/proc/%d/root", c.PID))
 	plan, err := runtime.ExecPlan(&config, c.PID, o.Process, consoleIO(o.Process))
 	if err != nil {
 		return nil, err
+	}
+	if !o.Process.Terminal {
+		giveStdio(o.Process.User, c.Spec)
 	}
 	p, err := runPlan(plan, nil, o.Observe, nil)
 	if err != nil {
@@ -109,7 +113,7 @@ type ProcessFlags struct {
 func (c *Container) Process(f ProcessFlags) (*specs.Process, error) {
 	p := *c.Spec.Process
 	p.Args, p.Terminal, p.ConsoleSize = f.Args, f.TTY, nil
-	p.Env = append(slices.Clone(p.Env), f.Env...)
+	p.Env = merged(p.Env, f.Env)
 	if f.Cwd != "" {
 		p.Cwd = f.Cwd
 	}
@@ -142,6 +146,18 @@ func (c *Container) Process(f ProcessFlags) (*specs.Process, error) {
 		p.Capabilities = &caps
 	}
 	return &p, nil
+}
+
+// merged is an environment with more in it: a name stands once, for programs
+// take the first of two, and its last value counts.
+func merged(env, more []string) []string {
+	all := slices.Clone(env)
+	for _, e := range more {
+		name, _, _ := strings.Cut(e, "=")
+		all = slices.DeleteFunc(all, func(old string) bool { return strings.HasPrefix(old, name+"=") })
+		all = append(all, e)
+	}
+	return all
 }
 
 func parseUser(s string) (uid uint32, gid *uint32, err error) {
@@ -182,13 +198,14 @@ func (c *Container) containerHook(h specs.Hook) error {
 	}
 	config := *c.Plan
 	config.PreserveFDs = 0
-	plan, err := runtime.ExecPlan(&config, c.PID, c.Plan.ContainerHook(h), runtime.IO{})
+	hook := c.Plan.ContainerHook(h)
+	plan, err := runtime.ExecPlan(&config, c.PID, hook, runtime.IO{})
 	if err != nil {
 		return err
 	}
 	// The hook's path, not its first argument, names the program.
 	exec := &plan[len(plan)-1]
-	exec.Calls = []kernel.Call{kernel.Execve(h.Path, c.Plan.ContainerHook(h).Args, h.Env)}
+	exec.Calls = []kernel.Call{kernel.Execve(h.Path, hook.Args, hook.Env)}
 	p, err := runPlan(plan, nil, nil, in)
 	if err != nil {
 		return err

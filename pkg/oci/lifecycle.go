@@ -29,7 +29,7 @@ func (c *Container) Start() error {
 	if h := c.Spec.Hooks; h != nil {
 		for _, hook := range h.StartContainer {
 			if err := c.containerHook(hook); err != nil {
-				return errors.Join(fmt.Errorf("hook startContainer %s: %w", hook.Path, err), c.end())
+				return errors.Join(fmt.Errorf("startContainer hook failed with %w: %s", err, hook.Path), c.end())
 			}
 		}
 	}
@@ -86,7 +86,7 @@ func (c *Container) hostHook(kind string, hook specs.Hook, status specs.Containe
 		pid = 0
 	}
 	if err := c.Plan.Hook(hook, status).Run(pid); err != nil {
-		return fmt.Errorf("hook %s %s: %w", kind, hook.Path, err)
+		return fmt.Errorf("%s hook failed with %w: %s", kind, err, hook.Path)
 	}
 	return nil
 }

@@ -64,21 +64,25 @@ type Root string
 const DefaultRoot Root = "/run/minictr-oci"
 
 // validID keeps an id from being a path: letters, digits and _+.- as runc has it.
-func validID(id string) bool {
-	for _, c := range []byte(id) {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("_+.-", c) >= 0) {
-			return false
+// It must not begin with a dot: such names are no container's.
+func validID(id string) error {
+	for _, c := range id {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("_+.-", c)) {
+			return fmt.Errorf("%w: invalid character %q in %q", ErrInvalidID, c, id)
 		}
 	}
-	return id != "." && id != ".." && len(id) <= 1024
+	if id[0] == '.' || len(id) > 1024 {
+		return fmt.Errorf("%w: %q", ErrInvalidID, id)
+	}
+	return nil
 }
 
 func (r Root) dir(id string) (string, error) {
-	switch {
-	case id == "":
+	if id == "" {
 		return "", ErrEmptyID
-	case !validID(id):
-		return "", fmt.Errorf("%w: %q", ErrInvalidID, id)
+	}
+	if err := validID(id); err != nil {
+		return "", err
 	}
 	return filepath.Join(string(r), id), nil
 }

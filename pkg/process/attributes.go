@@ -100,6 +100,9 @@ func Scheduler(s *specs.Scheduler) (step.Step, error) {
 	if !ok {
 		return step.Step{}, fmt.Errorf("unknown scheduling policy %q", s.Policy)
 	}
+	if err := checkDeadline(s); err != nil {
+		return step.Step{}, err
+	}
 	attr := kernel.SchedAttr{
 		Policy: kernel.Named{Name: string(s.Policy), Value: policy}, Nice: s.Nice, Priority: uint32(s.Priority),
 		Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
@@ -112,6 +115,29 @@ func Scheduler(s *specs.Scheduler) (step.Step, error) {
 		attr.Flags = append(attr.Flags, kernel.Named{Name: string(f), Value: value})
 	}
 	return inside("process.scheduler", book.Cgroups, "how the program competes for processor time", kernel.SchedSetattr(attr)), nil
+}
+
+// checkDeadline says which of the three times of SCHED_DEADLINE is wrong; the
+// kernel has only EINVAL for all of them (sched(7)). A period of 0 means the
+// deadline.
+func checkDeadline(s *specs.Scheduler) error {
+	if s.Policy != specs.SchedDeadline {
+		return nil
+	}
+	const least, most = 1024, 1 << 63
+	switch {
+	case s.Runtime == 0:
+		return fmt.Errorf("sched_setattr: `%s` requires `runtime`", s.Policy)
+	case s.Deadline == 0:
+		return fmt.Errorf("sched_setattr: `%s` requires `deadline`", s.Policy)
+	case s.Runtime < least || s.Runtime > most:
+		return fmt.Errorf("sched_setattr: `%s` runtime (%d) must be between %d and %d ns", s.Policy, s.Runtime, least, uint64(most))
+	case s.Runtime > s.Deadline:
+		return fmt.Errorf("sched_setattr: `%s` runtime (%d) must be <= deadline (%d)", s.Policy, s.Runtime, s.Deadline)
+	case s.Period != 0 && s.Deadline > s.Period:
+		return fmt.Errorf("sched_setattr: `%s` deadline (%d) must be <= period (%d)", s.Policy, s.Deadline, s.Period)
+	}
+	return nil
 }
 
 // IOPriorityClasses, SchedulerPolicies and SchedulerFlags are what the steps

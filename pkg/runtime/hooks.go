@@ -3,6 +3,7 @@ package runtime
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -38,12 +39,16 @@ func (c *Config) hook(h specs.Hook, status specs.ContainerState, enter []kernel.
 	if len(argv) == 0 {
 		argv = []string{h.Path}
 	}
+	env := h.Env
+	if env == nil { // as runc and crun have it: ours, unless the configuration says one
+		env = os.Environ()
+	}
 	calls := append([]kernel.Call{}, enter...)
 	calls = append(calls,
 		kernel.Chdir(c.Bundle),
 		kernel.Dup3(kernel.FD(step.StdinSlot), 0, false),
 		kernel.CloseRange(3, unix.CLOSE_RANGE_CLOEXEC),
-		kernel.Execve(h.Path, argv, h.Env))
+		kernel.Execve(h.Path, argv, env))
 	p := step.Program{Calls: calls, Stdin: func(pid int) []byte {
 		b, _ := json.Marshal(c.State(status, pid)) // strings and numbers only: it cannot fail
 		return b
@@ -132,7 +137,10 @@ func (b *builder) enterContainer() []kernel.Call {
 // container: the program's own rights, the hook's command.
 func (c *Config) ContainerHook(h specs.Hook) *specs.Process {
 	p := *c.Spec.Process
-	p.Args, p.Env, p.Cwd, p.Terminal = h.Args, h.Env, "/", false
+	p.Args, p.Cwd, p.Terminal = h.Args, "/", false
+	if h.Env != nil {
+		p.Env = h.Env
+	}
 	if len(p.Args) == 0 {
 		p.Args = []string{h.Path}
 	}

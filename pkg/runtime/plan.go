@@ -123,12 +123,28 @@ func (b *builder) check() error {
 	if b.ns, err = namespace.FromSpec(b.spec.Linux.Namespaces); err != nil {
 		return err
 	}
+	if err := checkSysctls(b.spec, b.ns); err != nil {
+		return err
+	}
+	if b.ns.Has(unix.CLONE_NEWUSER) {
+		b.spec.Linux.UIDMappings = orOwn(b.spec.Linux.UIDMappings, os.Geteuid())
+		b.spec.Linux.GIDMappings = orOwn(b.spec.Linux.GIDMappings, os.Getegid())
+	}
 	hierarchy, err := cgroup.Detect()
 	if err != nil {
 		return err
 	}
 	b.cg, err = hierarchy.Group(b.c.CgroupsPath(), b.spec.Linux.Resources)
 	return err
+}
+
+// orOwn is an id map that maps somebody: where the configuration has none, who
+// starts the container is its root, and nobody else is known there.
+func orOwn(maps []specs.LinuxIDMapping, id int) []specs.LinuxIDMapping {
+	if len(maps) > 0 {
+		return maps
+	}
+	return []specs.LinuxIDMapping{{ContainerID: 0, HostID: uint32(id), Size: 1}}
 }
 
 func (b *builder) userns() bool {

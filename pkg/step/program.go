@@ -144,7 +144,7 @@ func Wait(pid int, timeout time.Duration) error {
 	case status.Signaled():
 		return fmt.Errorf("killed by signal %d", status.Signal())
 	case status.ExitStatus() != 0:
-		return fmt.Errorf("exit status %d", status.ExitStatus())
+		return fmt.Errorf("exit code %d", status.ExitStatus())
 	}
 	return nil
 }
