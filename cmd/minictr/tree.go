@@ -68,6 +68,7 @@ var topLevel = []entry{
 	{"inspect", containers, newInspect},
 	{"top", containers, newTop},
 	{"stats", containers, newStats},
+	{"events", containers, newEvents},
 	{"port", containers, newPort},
 	{"rename", containers, newRename},
 	{"cp", containers, newCp},
@@ -142,6 +143,7 @@ var (
 	}
 	systemCommands = []entry{
 		{name: "df", make: newSystemDf},
+		{name: "events", make: newEvents},
 		{name: "info", make: newInfo},
 		{name: "prune", make: newSystemPrune},
 	}
