@@ -17,7 +17,7 @@ import (
 // ExecPlan lists the steps that start one more process, p, in container c,
 // whose first process is pid. The new process is a child of the caller.
 func ExecPlan(c *Config, pid int, p *specs.Process, io IO) (step.Plan, error) {
-	b := &builder{c: c, spec: c.Spec, io: io}
+	b := &builder{c: c, spec: c.Spec, io: io, target: pid}
 	if err := b.check(); err != nil {
 		return nil, err
 	}

@@ -41,6 +41,7 @@ type builder struct {
 	plan step.Plan
 	err  error
 
+	target   int           // of exec: the container's first process
 	taken    step.Step     // what the host took hold of for a user namespace
 	lent     []kernel.Slot // descriptors besides that the child inherits and the host closes
 	maps     []idMaps      // of idmapped mounts

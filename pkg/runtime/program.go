@@ -28,7 +28,7 @@ func (b *builder) program(p *specs.Process, final func()) {
 		b.add(process.MakeGate())
 	}
 	if !filter.Empty() && !p.NoNewPrivileges {
-		b.add(seccomp.Load(filter))
+		b.loadFilter(filter)
 	}
 	if p.Capabilities != nil && p.User.UID != 0 {
 		b.add(capability.KeepOnSetuid())
@@ -40,11 +40,15 @@ func (b *builder) program(p *specs.Process, final func()) {
 	if p.NoNewPrivileges {
 		b.add(capability.NoNewPrivs())
 	}
+	late := !filter.Empty() && p.NoNewPrivileges
+	if late && filter.Listens() {
+		b.loadFilter(filter) // while the caller is there to hand the listener on
+	}
 	if final != nil {
 		final()
 	}
-	if !filter.Empty() && p.NoNewPrivileges {
-		b.add(seccomp.Load(filter))
+	if late && !filter.Listens() {
+		b.loadFilter(filter)
 	}
 	b.try(process.Exec(p))
 }

@@ -19,6 +19,10 @@ type Filter struct {
 // says nothing.
 func (f Filter) Empty() bool { return len(f.Program) == 0 }
 
+// Listens reports a filter that leaves some calls to a listener: the process
+// that has the descriptor which loading the filter returns.
+func (f Filter) Listens() bool { return f.Flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 }
+
 // maxInstructions is BPF_MAXINSNS: the kernel takes no longer program.
 const maxInstructions = 4096
 
@@ -39,15 +43,15 @@ func Compile(profile *specs.LinuxSeccomp, goarch string) (Filter, error) {
 }
 
 func compile(profile *specs.LinuxSeccomp, goarch string) (Filter, error) {
-	flags, err := flagsOf(profile)
-	if err != nil {
-		return Filter{}, err
-	}
 	list, err := abisOf(profile.Architectures, goarch)
 	if err != nil {
 		return Filter{}, err
 	}
 	p, err := parse(profile)
+	if err != nil {
+		return Filter{}, err
+	}
+	flags, err := flagsOf(profile, p.listens)
 	if err != nil {
 		return Filter{}, err
 	}

@@ -18,7 +18,15 @@ func Load(f Filter) step.Step {
 		Why: fmt.Sprintf("All containers share one kernel: a BPF program of %d instructions, run at every system call, "+
 			"shuts the doors that containers have no business with.", len(f.Program)),
 		Side:  step.Inside,
-		Calls: []kernel.Call{kernel.SeccompFilter(uint(f.Flags), f.Program)},
+		Calls: loadCalls(f),
 		Rule:  "a filter belongs to the processes that carry it and ends with the last of them",
 	}
+}
+
+func loadCalls(f Filter) []kernel.Call {
+	load := kernel.SeccompFilter(uint(f.Flags), f.Program)
+	if !f.Listens() {
+		return []kernel.Call{load}
+	}
+	return []kernel.Call{load.Into(listener), kernel.Tell()}
 }

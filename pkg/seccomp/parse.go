@@ -1,6 +1,7 @@
 package seccomp
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,11 +16,18 @@ type Flags uint
 // flagsOf reads the profile's flags. No list at all means SPEC_ALLOW, as in
 // runc: without it the kernel would switch on a costly defence against
 // speculative execution in every filtered process (kernels before 5.16).
-func flagsOf(profile *specs.LinuxSeccomp) (Flags, error) {
-	if profile.Flags == nil {
-		return unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, nil
-	}
+//
+// TSYNC would put the filter on the other threads of the process, too; ours has
+// none. WAIT_KILLABLE_RECV is about the wait for a listener's answer, and the
+// kernel refuses it where nobody listens.
+func flagsOf(profile *specs.LinuxSeccomp, listens bool) (Flags, error) {
 	var f Flags
+	if listens {
+		f = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	}
+	if profile.Flags == nil {
+		return f | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, nil
+	}
 	for _, name := range profile.Flags {
 		switch name {
 		case specs.LinuxSeccompFlagLog:
@@ -27,10 +35,10 @@ func flagsOf(profile *specs.LinuxSeccomp) (Flags, error) {
 		case specs.LinuxSeccompFlagSpecAllow:
 			f |= unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
 		case "SECCOMP_FILTER_FLAG_TSYNC":
-			f |= unix.SECCOMP_FILTER_FLAG_TSYNC
 		case specs.LinuxSeccompFlagWaitKillableRecv:
-			// About the wait for a listener's answer; the kernel refuses it
-			// for filters that have none, and so far ours never have.
+			if listens {
+				f |= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+			}
 		default:
 			return 0, fmt.Errorf("unknown flag %q", name)
 		}
@@ -42,6 +50,7 @@ func flagsOf(profile *specs.LinuxSeccomp) (Flags, error) {
 type parsed struct {
 	byDefault uint32
 	ageing    bool // answer ENOSYS to calls newer than the profile
+	listens   bool // a listener answers some calls
 	blocks    []block
 }
 
@@ -66,6 +75,9 @@ type rule struct {
 }
 
 func parse(profile *specs.LinuxSeccomp) (*parsed, error) {
+	if profile.DefaultAction == specs.ActNotify {
+		return nil, errors.New("SCMP_ACT_NOTIFY cannot be the default action: a listener answers for calls that the profile names")
+	}
 	action, err := actionOf(profile.DefaultAction, profile.DefaultErrnoRet)
 	if err != nil {
 		return nil, fmt.Errorf("default action: %w", err)
@@ -81,8 +93,9 @@ func parse(profile *specs.LinuxSeccomp) (*parsed, error) {
 		if p.blocks[i], err = parseBlock(call); err != nil {
 			return nil, fmt.Errorf("rule %d (%s): %w", i, strings.Join(call.Names, " "), err)
 		}
+		p.listens = p.listens || p.blocks[i].action == unix.SECCOMP_RET_USER_NOTIF
 	}
-	return p, nil
+	return p, checkListener(profile, p.listens)
 }
 
 // parseBlock translates one entry. Names that no ABI knows are left out: a
@@ -91,6 +104,11 @@ func parseBlock(call specs.LinuxSyscall) (block, error) {
 	action, err := actionOf(call.Action, call.ErrnoRet)
 	if err != nil {
 		return block{}, err
+	}
+	// The process tells us by a write that it has a listener's descriptor to
+	// hand over, and would wait for that very listener to let it.
+	if action == unix.SECCOMP_RET_USER_NOTIF && slices.Contains(call.Names, "write") {
+		return block{}, errors.New("SCMP_ACT_NOTIFY cannot be used for the write syscall")
 	}
 	b := block{action: action, calls: make([]named, 0, len(call.Names))}
 	for _, name := range call.Names {
@@ -139,7 +157,7 @@ func actionOf(a specs.LinuxSeccompAction, errnoRet *uint) (uint32, error) {
 	case specs.ActAllow:
 		return unix.SECCOMP_RET_ALLOW, nil
 	case specs.ActNotify:
-		return 0, fmt.Errorf("action %s: handing calls to a listener process is not supported", a)
+		return unix.SECCOMP_RET_USER_NOTIF, nil
 	}
 	return 0, fmt.Errorf("unknown action %q", a)
 }

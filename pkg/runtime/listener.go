@@ -1,0 +1,60 @@
+package runtime
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"minictr/pkg/kernel"
+	"minictr/pkg/seccomp"
+	"minictr/pkg/step"
+)
+
+// loadFilter adds what puts the filter on the process, and has an agent listen
+// if the profile says so.
+func (b *builder) loadFilter(f seccomp.Filter) {
+	b.add(seccomp.Load(f))
+	if !f.Listens() {
+		return
+	}
+	agent, err := b.agent()
+	if err != nil {
+		b.fail(err)
+		return
+	}
+	b.add(seccomp.HandOver(agent), seccomp.Entrust())
+}
+
+// agent is who listens, and what it is sent: the container process state of the
+// specification (config-linux.md, "The Container Process State"). The pids are
+// known only when the process is.
+func (b *builder) agent() (seccomp.Agent, error) {
+	var profile struct {
+		ListenerPath     string `json:"listenerPath"`
+		ListenerMetadata string `json:"listenerMetadata"`
+	}
+	if p := b.spec.Linux.Seccomp; p != nil {
+		profile.ListenerPath, profile.ListenerMetadata = p.ListenerPath, p.ListenerMetadata
+	} else if err := json.Unmarshal(b.c.seccomp, &profile); err != nil {
+		return seccomp.Agent{}, fmt.Errorf("read the seccomp profile: %w", err)
+	}
+	var first any = step.PID
+	status := specs.StateCreating
+	if b.target != 0 {
+		first, status = b.target, specs.StateRunning
+	}
+	metadata, err := json.Marshal(profile.ListenerMetadata)
+	if err != nil {
+		return seccomp.Agent{}, err
+	}
+	state, err := json.Marshal(b.c.State(status, 0)) // a pid of 0 is left out
+	if err != nil {
+		return seccomp.Agent{}, err
+	}
+	return seccomp.Agent{Socket: profile.ListenerPath, State: kernel.Path{
+		fmt.Sprintf(`{"ociVersion":%q,"fds":[%q],"metadata":%s,"pid":`, specs.Version, specs.SeccompFdName, metadata), step.PID,
+		`,"state":{"pid":`, first, "," + strings.TrimPrefix(string(state), "{") + "}",
+	}}, nil
+}
