@@ -63,7 +63,7 @@ func (f *forwarder) follow(pid int, console *os.File) (int, error) {
 func relay(ctx context.Context, pid int, console *os.File) (int, error) {
 	defer console.Close()
 	if isTerminal(os.Stdin) {
-		restore, err := terminal.Raw(os.Stdin)
+		restore, err := terminal.RawInput(os.Stdin)
 		if err != nil {
 			return 0, err
 		}

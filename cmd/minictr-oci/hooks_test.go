@@ -120,10 +120,10 @@ func TestAFailingStartContainerHookStopsTheContainer(t *testing.T) {
 	b.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/false"}}}
 	b.save()
 	b.do("create", b.id)
-	b.fail(1, "startContainer hook", "start", b.id)
+	b.fail(1, "error running startContainer hook #0", "start", b.id)
 	b.await(specs.StateStopped)
 	b.do("delete", b.id)
-	b.fail(1, "startContainer hook", "run", b.id)
+	b.fail(1, "error running startContainer hook #0", "run", b.id)
 }
 
 func TestAFailingPoststopHookDoesNotKeepTheContainer(t *testing.T) {

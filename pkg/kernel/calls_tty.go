@@ -35,3 +35,12 @@ func SetWinsize(fd Arg, rows, cols uint16) Call {
 func SetControllingTerminal(fd Arg) Call {
 	return Ioctl(fd, Named{"TIOCSCTTY", unix.TIOCSCTTY}, Int(0))
 }
+
+// SetTermios is ioctl(TCSETS): the attributes of the terminal behind fd
+// (ioctl_tty(2), termios(3)).
+func SetTermios(fd Arg, t unix.Termios) Call {
+	show := func() string {
+		return fmt.Sprintf("{c_iflag=%#x, c_oflag=%#x, c_cflag=%#x, c_lflag=%#x, ...}", t.Iflag, t.Oflag, t.Cflag, t.Lflag)
+	}
+	return Ioctl(fd, Named{"TCSETS", unix.TCSETS}, memory{unsafe.Pointer(&t), show})
+}

@@ -20,9 +20,13 @@ func ConnectUnix(fd Arg, path string) Call {
 	sa := &unix.RawSockaddrUnix{Family: unix.AF_UNIX}
 	size := int(unsafe.Offsetof(sa.Path)) + len(path)
 	name, abstract := strings.CutPrefix(path, "@")
-	show := func() string { return fmt.Sprintf("{sa_family=AF_UNIX, sun_path=%s}", quote([]byte(path), math.MaxInt)) }
+	show := func() string {
+		return fmt.Sprintf("{sa_family=AF_UNIX, sun_path=%s}", quote([]byte(path), math.MaxInt))
+	}
 	if abstract {
-		show = func() string { return fmt.Sprintf("{sa_family=AF_UNIX, sun_path=@%s}", quote([]byte(name), math.MaxInt)) }
+		show = func() string {
+			return fmt.Sprintf("{sa_family=AF_UNIX, sun_path=@%s}", quote([]byte(name), math.MaxInt))
+		}
 	} else {
 		size++ // the NUL at the end
 	}

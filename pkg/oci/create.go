@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	goruntime "runtime"
 	"strconv"
-	"syscall"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -96,7 +95,7 @@ func (r Root) make(o Options, bundle, dir string) (*Created, error) {
 	c.Open = !c.Plan.Created
 	passListenFDs(c.Spec.Process)
 	if config.Overlay == nil { // else whoever knows the layers knows the home
-		fillHome(c.Spec.Process, c.RootPath())
+		fillHome(c.Spec.Process, c.RootPath(), c.Spec.Mounts)
 	}
 	if c.Spec.Process.ConsoleSize == nil {
 		c.Spec.Process.ConsoleSize = o.ConsoleSize
@@ -148,7 +147,7 @@ func hasStartHooks(s *specs.Spec) bool {
 
 func (c *Created) create(o Options) error {
 	var err error
-	if c.plan, err = runtime.Plan(c.Plan, c.io()); err != nil {
+	if c.plan, err = runtime.Plan(c.Plan, consoleIO(c.Spec.Process, o.KeepConsole && o.ConsoleSocket == "")); err != nil {
 		return err
 	}
 	// The plan can be undone from here on, should we be killed.
@@ -165,7 +164,7 @@ func (c *Created) create(o Options) error {
 	}
 	p, err := runPlan(c.plan, journal, o.Observe, nil)
 	if err != nil {
-		return explainFailure(err, c.Spec.Process)
+		return c.explainFailure(err, c.Spec.Process)
 	}
 	c.PID, c.Gate = p.PID, int(p.Slots[process.Gate])
 	_, c.Started, _ = procStat(c.PID)
@@ -183,16 +182,13 @@ func (c *Created) create(o Options) error {
 	return nil
 }
 
-func (c *Container) io() runtime.IO {
-	p := c.Spec.Process
-	return consoleIO(p)
-}
-
-func consoleIO(p *specs.Process) runtime.IO {
+// consoleIO is the process's terminal, if it has one. Its lines end plainly
+// (see terminal.Options) where the master stays with us.
+func consoleIO(p *specs.Process, keep bool) runtime.IO {
 	if p == nil || !p.Terminal {
 		return runtime.IO{}
 	}
-	o := runtime.IO{Terminal: true}
+	o := runtime.IO{Terminal: true, PlainLines: keep}
 	if p.ConsoleSize != nil {
 		o.Width, o.Height = uint16(p.ConsoleSize.Width), uint16(p.ConsoleSize.Height)
 	}
@@ -274,23 +270,4 @@ func duplicates() (map[kernel.Slot]int, error) {
 		slots[s] = fd
 	}
 	return slots, nil
-}
-
-// explainFailure puts a missing program, of all failures the one that users
-// make, into the words that engines look for.
-func explainFailure(err error, p *specs.Process) error {
-	var broken *step.Error
-	if !errors.As(err, &broken) || p == nil || len(p.Args) == 0 || (broken.Step.Name != "process.find" && broken.Step.Name != "process.exec") {
-		return err
-	}
-	switch name := p.Args[0]; {
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("exec: %q: permission denied", name)
-	case !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.ENOTDIR):
-		return err
-	case filepath.Base(name) == name:
-		return fmt.Errorf("exec: %q: executable file not found in $PATH", name)
-	default:
-		return fmt.Errorf("exec: %q: stat %s: no such file or directory", name, name)
-	}
 }

@@ -26,7 +26,7 @@
 //
 // # What we leave out
 //
-// Checkpoints; cgroups through systemd; seccomp listeners; idmapped mounts and
+// Checkpoints; cgroups through systemd; idmapped mounts and
 // tmpcopyup; Intel RDT, memory policies and network devices of the host. A
 // configuration that wants one of these is refused. Mounts that a hook makes
 // below /dev, /proc or /sys of the root are covered by the container's own,

@@ -52,8 +52,8 @@ func (c *Container) Exec(o ExecOptions) (*Executed, error) {
 	config := *c.Plan
 	config.PreserveFDs = o.PreserveFDs + listenFDs()
 	passListenFDs(o.Process)
-	fillHome(o.Process, fmt.Sprintf("/proc/%d/root", c.PID))
-	plan, err := runtime.ExecPlan(&config, c.PID, o.Process, consoleIO(o.Process))
+	fillHome(o.Process, fmt.Sprintf("/proc/%d/root", c.PID), nil)
+	plan, err := runtime.ExecPlan(&config, c.PID, o.Process, consoleIO(o.Process, o.KeepConsole && o.ConsoleSocket == ""))
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (c *Container) Exec(o ExecOptions) (*Executed, error) {
 	}
 	p, err := runPlan(plan, nil, o.Observe, nil)
 	if err != nil {
-		return nil, explainFailure(err, o.Process)
+		return nil, c.explainFailure(err, o.Process)
 	}
 	e := &Executed{PID: p.PID}
 	e.Console, err = console(p, o.ConsoleSocket, o.KeepConsole)
@@ -199,6 +199,9 @@ func (c *Container) containerHook(h specs.Hook) error {
 	config := *c.Plan
 	config.PreserveFDs = 0
 	hook := c.Plan.ContainerHook(h)
+	if h.Env == nil {
+		fillHome(hook, fmt.Sprintf("/proc/%d/root", c.PID), nil)
+	}
 	plan, err := runtime.ExecPlan(&config, c.PID, hook, runtime.IO{})
 	if err != nil {
 		return err

@@ -37,14 +37,17 @@ func Features() (features.Features, error) {
 			Seccomp: &features.Seccomp{
 				Enabled: &yes,
 				Actions: names(specs.ActAllow, specs.ActErrno, specs.ActKill, specs.ActKillProcess, specs.ActKillThread,
-					specs.ActLog, specs.ActTrace, specs.ActTrap),
+					specs.ActLog, specs.ActNotify, specs.ActTrace, specs.ActTrap),
 				Operators: []string{"SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"},
 				Archs:     []string{"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"},
 				KnownFlags: []string{
 					"SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
 					"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
 				},
-				SupportedFlags: []string{"SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"},
+				SupportedFlags: []string{
+					"SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
+					"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+				},
 			},
 			Apparmor:        &features.Apparmor{Enabled: &modules.AppArmor},
 			Selinux:         &features.Selinux{Enabled: &modules.SELinux},

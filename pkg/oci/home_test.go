@@ -21,7 +21,7 @@ func TestHomeIsReadFromThePasswdFile(t *testing.T) {
 
 func TestHomeOfTheConfigurationStays(t *testing.T) {
 	p := &specs.Process{Env: []string{"HOME=/mine"}}
-	if fillHome(p, "/"); len(p.Env) != 1 || p.Env[0] != "HOME=/mine" {
+	if fillHome(p, "/", nil); len(p.Env) != 1 || p.Env[0] != "HOME=/mine" {
 		t.Errorf("environment %q", p.Env)
 	}
 }
@@ -55,5 +55,18 @@ func TestTheLastValueOfAVariableCounts(t *testing.T) {
 	got := merged([]string{"A=1", "AB=2", "C=3"}, []string{"A=4", "D=5", "D=6"})
 	if want := "AB=2 C=3 A=4 D=6"; strings.Join(got, " ") != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestEachVariableIsThereOnce(t *testing.T) {
+	for text, want := range map[string]string{
+		"A=1 B=2 A=3":       "B=2 A=3",
+		"A=1 A=":            "A=",
+		"HOME=/x HOME= B=1": "B=1",
+		"HOME=/x HOME=/y":   "HOME=/y",
+	} {
+		if got := strings.Join(once(strings.Fields(text)), " "); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,9 +28,9 @@ func (c *Container) Start() error {
 		return ErrIsRunning
 	}
 	if h := c.Spec.Hooks; h != nil {
-		for _, hook := range h.StartContainer {
+		for i, hook := range h.StartContainer {
 			if err := c.containerHook(hook); err != nil {
-				return errors.Join(fmt.Errorf("startContainer hook failed with %w: %s", err, hook.Path), c.end())
+				return errors.Join(hookError("startContainer", i, hook.Path, err), c.end())
 			}
 		}
 	}
@@ -37,8 +38,8 @@ func (c *Container) Start() error {
 		return err
 	}
 	if h := c.Spec.Hooks; h != nil {
-		for _, hook := range h.Poststart {
-			err := c.hostHook("poststart", hook, specs.StateRunning)
+		for i, hook := range h.Poststart {
+			err := c.hostHook("poststart", i, hook, specs.StateRunning)
 			switch {
 			case err != nil && c.lenient():
 				warn(err)
@@ -80,23 +81,39 @@ func (c *Container) lenient() bool {
 }
 
 // hostHook runs a hook in our own namespaces.
-func (c *Container) hostHook(kind string, hook specs.Hook, status specs.ContainerState) error {
+func (c *Container) hostHook(kind string, i int, hook specs.Hook, status specs.ContainerState) error {
 	pid := c.PID
 	if status == specs.StateStopped {
 		pid = 0
 	}
 	if err := c.Plan.Hook(hook, status).Run(pid); err != nil {
-		return fmt.Errorf("%s hook failed with %w: %s", kind, err, hook.Path)
+		return hookError(kind, i, hook.Path, err)
 	}
 	return nil
 }
 
-// Kill sends the container's first process a signal.
+// Kill sends the container's first process a signal. In a pid namespace of its
+// own its death is that of all others; elsewhere SIGKILL goes to each of them,
+// also when the first one has ended already.
 func (c *Container) Kill(sig unix.Signal) error {
+	if sig == unix.SIGKILL && !c.ownsPIDs() {
+		if pids, err := c.Processes(); err != nil || len(pids) > 0 {
+			return errors.Join(err, c.KillAll(sig))
+		}
+	}
 	if c.Status() == specs.StateStopped {
 		return ErrNotRunning
 	}
 	return unix.Kill(c.PID, sig)
+}
+
+// ownsPIDs: a container that has joined another one's pid namespace, or has
+// none, is not the only one there.
+func (c *Container) ownsPIDs() bool {
+	l := c.Spec.Linux
+	return l != nil && slices.ContainsFunc(l.Namespaces, func(n specs.LinuxNamespace) bool {
+		return n.Type == specs.PIDNamespace && n.Path == ""
+	})
 }
 
 // KillAll sends a signal to all processes of the container, also when the first
@@ -147,8 +164,8 @@ func (c *Container) poststop() {
 	if c.Spec.Hooks == nil {
 		return
 	}
-	for _, hook := range c.Spec.Hooks.Poststop {
-		if err := c.hostHook("poststop", hook, specs.StateStopped); err != nil {
+	for i, hook := range c.Spec.Hooks.Poststop {
+		if err := c.hostHook("poststop", i, hook, specs.StateStopped); err != nil {
 			warn(err)
 		}
 	}
@@ -183,7 +200,7 @@ func (c *Container) undo() error {
 		return err
 	}
 	if c.plan == nil {
-		if c.plan, err = runtime.Plan(c.Plan, c.io()); err != nil {
+		if c.plan, err = runtime.Plan(c.Plan, consoleIO(c.Spec.Process, false)); err != nil {
 			return fmt.Errorf("make the plan again to undo it: %w", err)
 		}
 	}

@@ -140,7 +140,7 @@ func (r Root) Forget(id string) error {
 // List returns all containers, by id.
 func (r Root) List() ([]*Container, error) {
 	entries, err := os.ReadDir(string(r))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && (r != DefaultRoot || !errors.Is(err, fs.ErrNotExist)) { // a root that was named should be there
 		return nil, err
 	}
 	var all []*Container

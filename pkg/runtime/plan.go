@@ -29,6 +29,7 @@ import (
 type IO struct {
 	Terminal      bool
 	Width, Height uint16 // of the terminal, in characters; 0: left as it is
+	PlainLines    bool   // see terminal.Options
 }
 
 // builder collects the steps of one plan.
@@ -322,7 +323,7 @@ func (b *builder) hierarchies() []rootfs.Hierarchy {
 }
 
 func (b *builder) terminal(p *specs.Process) terminal.Options {
-	return terminal.Options{Width: b.io.Width, Height: b.io.Height, UID: int(p.User.UID)}
+	return terminal.Options{Width: b.io.Width, Height: b.io.Height, UID: int(p.User.UID), PlainLines: b.io.PlainLines}
 }
 
 func (b *builder) rootPath() string {

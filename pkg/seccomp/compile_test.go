@@ -192,7 +192,11 @@ func TestBadProfilesAreRefused(t *testing.T) {
 		"architecture":   {DefaultAction: specs.ActAllow, Architectures: []specs.Arch{"SCMP_ARCH_VAX"}},
 		"flag":           {DefaultAction: specs.ActAllow, Flags: []specs.LinuxSeccompFlag{"SECCOMP_FILTER_FLAG_FAST"}},
 		"listener":       {DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdir"}, Action: specs.ActNotify}}},
-		"listens to all": {DefaultAction: specs.ActNotify},
+		"listens to all": {DefaultAction: specs.ActNotify, ListenerPath: "/x"},
+		"listens to writes": {
+			DefaultAction: specs.ActAllow, ListenerPath: "/x", Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdir", "write"}, Action: specs.ActNotify}},
+		},
+		"listener without a path": {DefaultAction: specs.ActAllow, ListenerMetadata: "x"},
 	} {
 		if _, err := Compile(&p, "amd64"); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -216,6 +220,24 @@ func TestArchitecturesThatThisMachineLacksChangeNothing(t *testing.T) {
 	}
 }
 
+func TestAFilterThatAsksAListenerSaysSo(t *testing.T) {
+	p := &specs.LinuxSeccomp{
+		DefaultAction: specs.ActAllow, ListenerPath: "/x", Flags: []specs.LinuxSeccompFlag{specs.LinuxSeccompFlagWaitKillableRecv},
+		Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdir"}, Action: specs.ActNotify}},
+	}
+	f, err := Compile(p, "amd64")
+	if want := Flags(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV); err != nil || f.Flags != want || !f.Listens() {
+		t.Errorf("flags %#x, want %#x; listens: %v; %v", f.Flags, want, f.Listens(), err)
+	}
+	if kept, ok := decode(f.encode()); !ok || !kept.Listens() {
+		t.Error("the cache forgets the listener")
+	}
+	p.Syscalls[0].Action = specs.ActErrno
+	if f, err := Compile(p, "amd64"); err != nil || f.Listens() || f.Flags != 0 {
+		t.Errorf("no rule asks a listener: flags %#x, %v", f.Flags, err)
+	}
+}
+
 func TestFlagsAreThoseOfTheProfile(t *testing.T) {
 	for _, tc := range []struct {
 		flags []specs.LinuxSeccompFlag
@@ -223,7 +245,7 @@ func TestFlagsAreThoseOfTheProfile(t *testing.T) {
 	}{
 		{nil, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW},
 		{[]specs.LinuxSeccompFlag{}, 0},
-		{[]specs.LinuxSeccompFlag{specs.LinuxSeccompFlagLog, "SECCOMP_FILTER_FLAG_TSYNC"}, unix.SECCOMP_FILTER_FLAG_LOG | unix.SECCOMP_FILTER_FLAG_TSYNC},
+		{[]specs.LinuxSeccompFlag{specs.LinuxSeccompFlagLog, "SECCOMP_FILTER_FLAG_TSYNC"}, unix.SECCOMP_FILTER_FLAG_LOG},
 		{[]specs.LinuxSeccompFlag{specs.LinuxSeccompFlagWaitKillableRecv}, 0},
 	} {
 		f, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Flags: tc.flags}, "arm64")

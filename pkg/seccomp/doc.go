@@ -64,11 +64,13 @@
 // them (setresuid, capset, prctl) or the plan's barriers (read, write) stops the
 // container from starting.
 //
+// A profile may leave calls to a process of the host (SCMP_ACT_NOTIFY): the
+// descriptor at which they arrive is handed over as soon as the filter is loaded,
+// in created containers before the gate. See [HandOver].
+//
 // # What we leave out
 //
-// SCMP_ACT_NOTIFY (a listener process answers for the kernel) is refused with an
-// error: its descriptor would have to be handed over a socket before the
-// program starts. Architectures other than amd64 and arm64 with their 32-bit
+// Architectures other than amd64 and arm64 with their 32-bit
 // ABIs have no table; those of the specification may stand in a profile, as
 // their calls cannot be made here.
 //

@@ -26,6 +26,11 @@ type Options struct {
 	Devpts        string // the container's devpts as the child sees it; empty: /dev/pts
 	Width, Height uint16 // in characters; zero: as the kernel has it, 0 by 0
 	UID           int    // the program's user, who owns the terminal; as the child sees it
+
+	// PlainLines has lines end with \n alone, where a new terminal says \r\n:
+	// for output that may go to a file or a pipe. Where it goes to another
+	// terminal, that one adds the \r (RawInput).
+	PlainLines bool
 }
 
 const (
@@ -66,10 +71,32 @@ func pair(master kernel.Slot, o Options) []kernel.Call {
 		kernel.UnlockPts(kernel.FD(master)),
 		kernel.OpenPts(kernel.FD(master), ptyIO).Into(Peer),
 	}
+	if o.PlainLines {
+		calls = append(calls, kernel.SetTermios(kernel.FD(Peer), plain()).As("stty -onlcr"))
+	}
 	if o.Width > 0 && o.Height > 0 {
 		calls = append(calls, kernel.SetWinsize(kernel.FD(master), o.Height, o.Width))
 	}
 	return calls
+}
+
+// plain are the attributes of a new terminal (tty_std_termios in the kernel's
+// drivers/tty/tty_io.c) but for ONLCR.
+func plain() unix.Termios {
+	t := unix.Termios{
+		Iflag: unix.ICRNL | unix.IXON,
+		Oflag: unix.OPOST,
+		Cflag: unix.B38400 | unix.CS8 | unix.CREAD,
+		Lflag: unix.ISIG | unix.ICANON | unix.ECHO | unix.ECHOE | unix.ECHOK | unix.ECHOCTL | unix.ECHOKE | unix.IEXTEN,
+	}
+	for key, value := range map[int]uint8{
+		unix.VINTR: 3, unix.VQUIT: 0o34, unix.VERASE: 0o177, unix.VKILL: 'U' - 64, unix.VEOF: 4, unix.VMIN: 1,
+		unix.VSTART: 'Q' - 64, unix.VSTOP: 'S' - 64, unix.VSUSP: 'Z' - 64, unix.VREPRINT: 'R' - 64, unix.VDISCARD: 'O' - 64,
+		unix.VWERASE: 'W' - 64, unix.VLNEXT: 'V' - 64,
+	} {
+		t.Cc[key] = value
+	}
+	return t
 }
 
 // Fetch copies the master out of the child into slot [Copy]: the host's half

@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -13,6 +14,24 @@ import (
 func IsTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
+}
+
+// RawInput is Raw, but the user's terminal goes on to do its part of the
+// output: where the other one has Options.PlainLines.
+func RawInput(f *os.File) (restore func() error, err error) {
+	restore, err = Raw(f)
+	if err != nil {
+		return nil, err
+	}
+	t, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	if err == nil {
+		t.Oflag |= unix.OPOST
+		err = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, t)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("put terminal %s into raw mode: %w", f.Name(), err), restore())
+	}
+	return restore, nil
 }
 
 // Raw switches the user's terminal to raw mode and returns what puts it back.
