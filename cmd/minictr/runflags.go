@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -207,31 +206,18 @@ func (c *containerFlags) addIdentity(fs *pflag.FlagSet) {
 	flag(fs, &c.platform, "platform", "OS/ARCH", "an image for this platform", image.ParsePlatform)
 	fs.BoolVarP(&c.quiet, "quiet", "q", false, "do not show the progress of a pull")
 	add(fs, "restart", "policy", "no: it is not started again (others are not supported yet)", only("no"))
-	add(fs, "log-driver", "name", "where its output is kept: json-file or none", func(s string) error {
-		c.Log.Driver = s
-		return only("json-file", "none")(s)
-	})
-	add(fs, "log-opt", "KEY=VALUE", "max-size=10m, max-file=3", c.logOption)
-}
-
-func (c *containerFlags) logOption(s string) error {
-	key, value, _ := strings.Cut(s, "=")
-	var err error
-	switch key {
-	case "max-size":
-		_, err = config.ParseSize(value)
-	case "max-file":
-		if n, perr := strconv.Atoi(value); perr != nil || n < 1 {
-			err = fmt.Errorf("max-file must be a number of files")
+	fs.StringVar(&c.Log.Driver, "log-driver", "", "where its output is kept: json-file, local, journald, syslog or none (the machine's `driver`)")
+	add(fs, "log-opt", "KEY=VALUE", "an option of that driver, such as max-size=10m", func(s string) error {
+		key, value, ok := strings.Cut(s, "=")
+		if !ok || key == "" {
+			return errors.New("want KEY=VALUE")
 		}
-	default:
-		err = errUnsupported
-	}
-	if c.Log.Options == nil {
-		c.Log.Options = make(map[string]string)
-	}
-	c.Log.Options[key] = value
-	return err
+		if c.Log.Options == nil {
+			c.Log.Options = make(map[string]string)
+		}
+		c.Log.Options[key] = value
+		return nil
+	})
 }
 
 // finish puts together what several flags say, once all are read.

@@ -35,6 +35,9 @@ func (e *Engine) Create(ctx context.Context, c config.Config, o ImageOptions) (*
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	if err := logDefaults(&c.Log); err != nil {
+		return nil, err
+	}
 	warnings, err := able(&c)
 	if err != nil {
 		return nil, err
@@ -48,6 +51,9 @@ func (e *Engine) Create(ctx context.Context, c config.Config, o ImageOptions) (*
 		ID: newID(), Created: time.Now().UTC(), Config: c,
 		Image:  Image{ID: img.ID.String(), Name: imageName(c.Image, img), Config: img.Config.Config},
 		Layers: img.LowerDirs(),
+	}
+	if _, err := (&Container{Record: r}).logTag(c.Log.Options["tag"]); err != nil {
+		return nil, err
 	}
 	if r.Args, err = bundle.Arguments(&c, img.Config.Config); err != nil {
 		return nil, err

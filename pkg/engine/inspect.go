@@ -1,9 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -57,6 +57,10 @@ func (c *Container) hostConfig() InspectHostConfig {
 		ShmSize: cfg.ShmSize, Sysctls: cfg.Sysctls, CPUShares: cfg.CPUShares, Memory: cfg.Memory, NanoCPUs: cfg.NanoCPUs,
 		CPUPeriod: cfg.CPUPeriod, CPUQuota: cfg.CPUQuota, CpusetCpus: cfg.CpusetCpus, CpusetMems: cfg.CpusetMems,
 		MemoryReservation: cfg.MemoryReservation, MemorySwap: cfg.MemorySwap, PidsLimit: cfg.PidsLimit,
+	}
+	h.LogConfig = InspectLog{cmp.Or(cfg.Log.Driver, "json-file"), cfg.Log.Options}
+	if h.LogConfig.Config == nil {
+		h.LogConfig.Config = map[string]string{}
 	}
 	if h.NetworkMode == "" {
 		h.NetworkMode = "bridge"
@@ -246,12 +250,4 @@ func (e *Engine) Ports(c *Container) []network.PortMapping {
 		}
 	}
 	return list
-}
-
-// logPath is where a container's output is kept.
-func (e *Engine) logPath(c *Container) string {
-	if c.Config.Log.Driver == "none" {
-		return ""
-	}
-	return filepath.Join(e.Dirs.Container(c.ID), fmt.Sprintf("%s-json.log", c.ID))
 }

@@ -52,6 +52,7 @@ type InspectState struct {
 type InspectHostConfig struct {
 	Binds           []string
 	NetworkMode     string
+	LogConfig       InspectLog
 	PortBindings    map[string][]InspectPort
 	RestartPolicy   InspectRestart
 	AutoRemove      bool
@@ -88,6 +89,12 @@ type InspectHostConfig struct {
 	Ulimits           []InspectUlimit
 	MaskedPaths       []string
 	ReadonlyPaths     []string
+}
+
+// InspectLog is where the output goes.
+type InspectLog struct {
+	Type   string
+	Config map[string]string
 }
 
 // InspectRestart is a restart policy.

@@ -2,7 +2,7 @@ package engine
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"maps"
 	"net/url"
 	"regexp"
@@ -25,9 +25,9 @@ type LogOptions struct {
 func (e *Engine) Logs(ctx context.Context, c *Container, o LogOptions, each func(logging.Message) error) error {
 	path := e.logPath(c)
 	if path == "" {
-		return fmt.Errorf("container %s keeps no log (--log-driver none)", c.Name)
+		return errUnreadable
 	}
-	read := logging.Options{Since: o.Since, Until: o.Until, Tail: o.Tail}
+	read := logging.Options{Driver: c.Config.Log.Driver, Since: o.Since, Until: o.Until, Tail: o.Tail}
 	if o.Follow && c.Running() {
 		ended := make(chan struct{})
 		ctx, cancel := context.WithCancel(ctx)
@@ -41,9 +41,22 @@ func (e *Engine) Logs(ctx context.Context, c *Container, o LogOptions, each func
 	return logging.Read(ctx, path, read, each)
 }
 
+// errUnreadable: the output went elsewhere, or nowhere.
+var errUnreadable = errors.New("configured logging driver does not support reading")
+
 // LogDetails are the labels and variables of a container that its log options
 // name, as docker prints them with `logs --details`: a=1,b=2.
 func (c *Container) LogDetails() string {
+	details := c.logAttributes()
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(details)) {
+		list = append(list, url.QueryEscape(key)+"="+url.QueryEscape(details[key]))
+	}
+	return strings.Join(list, ",")
+}
+
+// logAttributes are those labels and variables.
+func (c *Container) logAttributes() map[string]string {
 	o := c.Config.Log.Options
 	env := make(map[string]string)
 	for _, kv := range bundle.Environment(c.Image.Config.Env, c.Config.Env) {
@@ -62,9 +75,5 @@ func (c *Container) LogDetails() string {
 			}
 		}
 	}
-	var list []string
-	for _, key := range slices.Sorted(maps.Keys(details)) {
-		list = append(list, url.QueryEscape(key)+"="+url.QueryEscape(details[key]))
-	}
-	return strings.Join(list, ",")
+	return details
 }

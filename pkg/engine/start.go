@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 
-	"minictr/pkg/engine/config"
-	"minictr/pkg/logging"
 	"minictr/pkg/record"
 	"minictr/pkg/runtime"
 	"minictr/pkg/shim"
@@ -48,8 +45,12 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*clie
 		return nil, err
 	}
 	plan.Without = o.Without
-	if err = runtime.Save(plan); err == nil {
-		err = shim.SaveConfig(plan.Bundle, e.shimConfig(c))
+	var own shim.Config
+	if own, err = e.shimConfig(c); err == nil {
+		err = runtime.Save(plan)
+	}
+	if err == nil {
+		err = shim.SaveConfig(plan.Bundle, own)
 	}
 	if err != nil {
 		return nil, errors.Join(err, e.disconnect(plan.Network))
@@ -67,18 +68,16 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*clie
 	return session, nil
 }
 
-func (e *Engine) shimConfig(c *Container) shim.Config {
+func (e *Engine) shimConfig(c *Container) (shim.Config, error) {
+	log, err := e.logConfig(c)
 	s := shim.Config{
-		Log:   logging.Config{Driver: c.Config.Log.Driver, Path: e.logPath(c)},
+		Log:   log,
 		Stdin: c.Config.OpenStdin, StdinOnce: c.Config.StdinOnce, AutoRemove: c.Config.AutoRemove,
 	}
-	// Both have been checked when they were read.
-	s.Log.MaxSize, _ = config.ParseSize(c.Config.Log.Options["max-size"])
-	s.Log.MaxFile, _ = strconv.Atoi(c.Config.Log.Options["max-file"])
 	if c.Config.AutoRemove {
 		s.Volumes = c.anonymous()
 	}
-	return s
+	return s, err
 }
 
 // Attach connects to a running container's streams.

@@ -18,18 +18,29 @@
 // escaped and how, times without trailing zeros, a line of more than 16 KiB in
 // several objects of which only the last one's text ends with a newline.
 //
+// Docker's local driver writes the same in binary entries that can be read from
+// both ends. journald and syslog take messages over a socket: the journal as
+// datagrams of fields, syslog as lines with a number in front.
+//
 // # What we do
 //
-// A [Writer] takes a container's output in pieces and writes whole lines; a
-// file that grows past max-size is renamed to .1, .2 and so on, of which
-// max-file stay. [Read] reads all of them in order, and goes on reading while
-// the container runs if it is asked to. Drivers: json-file and none.
+// A [Writer] takes a container's output in pieces, cuts it into lines, and
+// hands them to a driver. A file that grows past max-size is renamed to .1, .2
+// and so on, of which max-file stay, compressed if that is wanted. [Read] reads
+// all of them in order, and goes on reading while the container runs if it is
+// asked to. The protocols of journald and syslog are a few lines each, and
+// written here: a library would be larger than the shim.
+//
+// A driver makes the container wait when it is slow: memory has an end. A
+// receiver that takes nothing for two seconds is given up for a second, its
+// lines are counted as lost, and the container goes on. With a buffer (docker's
+// mode=non-blocking) nothing ever waits.
 //
 // # What we leave out
 //
-// Compressed old files, labels and env attributes, and the drivers that send
-// logs elsewhere (journald, syslog, fluentd). Bytes that are not UTF-8 become
-// U+FFFD, as docker has it.
+// Drivers that send logs over HTTP (fluentd, gelf, splunk, clouds), and syslog
+// over TLS. Bytes that are not UTF-8 become U+FFFD in json-file, as docker has
+// it.
 //
 // Chapter: containers (logs). Man pages: inotify(7), write(2), rename(2).
 package logging

@@ -42,8 +42,8 @@ var plain = func() (table [256]bool) {
 }()
 
 // appendEntry appends one line of a json-file log: text, which stream, when.
-// when is already in the file's form, quotes included.
-func appendEntry(b, text []byte, stream string, when []byte) []byte {
+// attrs, an object or nothing, and when are already in the file's form.
+func appendEntry(b, text []byte, stream string, attrs, when []byte) []byte {
 	b = append(b, '{')
 	if len(text) > 0 {
 		b = append(b, `"log":`...)
@@ -52,7 +52,12 @@ func appendEntry(b, text []byte, stream string, when []byte) []byte {
 	}
 	b = append(b, `"stream":"`...)
 	b = append(b, stream...)
-	b = append(b, `","time":`...)
+	b = append(b, '"')
+	if len(attrs) > 0 {
+		b = append(b, `,"attrs":`...)
+		b = append(b, attrs...)
+	}
+	b = append(b, `,"time":`...)
 	b = append(b, when...)
 	return append(b, '}', '\n')
 }

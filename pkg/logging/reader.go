@@ -1,15 +1,18 @@
 package logging
 
 import (
-	"bufio"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Message is one entry of a log.
@@ -17,10 +20,14 @@ type Message struct {
 	Text   string    `json:"log"`
 	Stream string    `json:"stream"`
 	Time   time.Time `json:"time"`
+
+	// Attrs are labels and variables that the driver was told to keep.
+	Attrs map[string]string `json:"attrs,omitempty"`
 }
 
 // Options choose what Read reads.
 type Options struct {
+	Driver       string    // that wrote it: json-file, if it is empty, or local
 	Since, Until time.Time // zero: from the beginning, to the end
 	Tail         int       // only so many entries from the end; negative: all of them
 
@@ -32,7 +39,7 @@ type Options struct {
 // Read passes the entries of the log at path to each, the oldest first. A log
 // that is not there is empty. Entries that are damaged are left out.
 func Read(ctx context.Context, path string, o Options, each func(Message) error) error {
-	f, err := start(path, o.Tail)
+	f, err := start(path, o)
 	if err != nil {
 		return fmt.Errorf("read the container's log: %w", err)
 	}
@@ -74,8 +81,8 @@ type reader struct {
 	path    string
 	options Options
 	each    func(Message) error
-	file    *os.File
-	partial []byte // of the last line, whose end has not been written yet
+	file    *logFile
+	partial []byte // of the last entry, whose end has not been written yet
 }
 
 // drain reads what there is now, in this file and in newer ones. It reports
@@ -102,32 +109,59 @@ func (r *reader) drain() (over bool, err error) {
 
 // lines passes on the rest of the current file.
 func (r *reader) lines() (over bool, err error) {
-	in := bufio.NewReaderSize(r.file, batch)
+	next := splitLine
+	if r.options.Driver == "local" {
+		next = splitRecord
+	}
+	buf := make([]byte, batch)
 	for {
-		line, err := in.ReadSlice('\n')
-		switch {
-		case err == nil && len(r.partial) == 0:
-		case err == nil:
-			line = append(r.partial, line...)
-			r.partial = nil
-		case errors.Is(err, bufio.ErrBufferFull), errors.Is(err, io.EOF):
-			r.partial = append(r.partial, line...)
-			if errors.Is(err, io.EOF) {
-				return false, nil
-			}
-			continue
-		default:
+		n, err := r.file.Read(buf)
+		if n == 0 && errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
 			return false, fmt.Errorf("read the container's log: %w", err)
 		}
-		if over, err := r.line(line); over || err != nil {
-			return over, err
+		data := buf[:n]
+		if len(r.partial) > 0 {
+			data = append(r.partial, data...)
 		}
+		for {
+			entry, rest, err := next(data)
+			if err != nil { // nothing behind it can be told apart
+				_, err := r.file.Seek(0, io.SeekEnd)
+				r.partial = nil
+				return false, err
+			}
+			data = rest
+			if entry == nil {
+				break
+			}
+			if over, err := r.entry(entry); over || err != nil {
+				return over, err
+			}
+		}
+		r.partial = append([]byte(nil), data...)
 	}
 }
 
-func (r *reader) line(line []byte) (over bool, err error) {
+// splitLine cuts the first line off data. Without a whole one, line is nil.
+func splitLine(data []byte) (line, rest []byte, err error) {
+	i := bytes.IndexByte(data, '\n')
+	if i < 0 {
+		return nil, data, nil
+	}
+	return data[:i+1], data[i+1:], nil
+}
+
+func (r *reader) entry(b []byte) (over bool, err error) {
 	var m Message
-	if json.Unmarshal(line, &m) != nil || m.Stream == "" {
+	if r.options.Driver == "local" {
+		var ok bool
+		if m, ok = parseRecord(b); !ok {
+			return false, nil
+		}
+	} else if json.Unmarshal(b, &m) != nil || m.Stream == "" {
 		return false, nil
 	}
 	if m.Time.Before(r.options.Since) {
@@ -139,58 +173,163 @@ func (r *reader) line(line []byte) (over bool, err error) {
 	return false, r.each(m)
 }
 
-// next opens the file that is newer than the current one, nil if there is
-// none. Files move to higher numbers behind our back; ours is known by its
-// inode. If it has been deleted, we go on with the oldest one left.
-func (r *reader) next() (*os.File, error) {
-	mine, err := r.file.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("read the container's log: %w", err)
+// logFile is a file of the log that is being read; of a compressed one, what
+// was in it, in memory. It stays open as long as we must know it again: the
+// kernel gives its inode to no other file until then.
+type logFile struct {
+	*os.File
+	packed *os.File // nil if it was not compressed
+}
+
+func (f *logFile) Close() {
+	_ = f.File.Close()
+	if f.packed != nil {
+		_ = f.packed.Close()
 	}
-	for i := 0; ; i++ {
-		info, err := os.Stat(old(r.path, i))
-		switch {
-		case errors.Is(err, os.ErrNotExist) && i == 0:
-			return nil, nil // it is just being renamed, or there is no log
-		case errors.Is(err, os.ErrNotExist):
-			return openLog(old(r.path, i-1))
-		case err != nil:
+}
+
+// is reports whether f is the file that is called name now. If it has been
+// compressed since we opened it, that is another file, which says so.
+func (f *logFile) is(name string, info os.FileInfo) (bool, error) {
+	open := f.File
+	if f.packed != nil {
+		open = f.packed
+	}
+	mine, err := open.Stat()
+	if err != nil || os.SameFile(mine, info) {
+		return err == nil, err
+	}
+	if f.packed != nil || !strings.HasSuffix(name, ".gz") {
+		return false, nil
+	}
+	gz, err := os.Open(name)
+	if err != nil {
+		return false, nil // it has just moved on: then so has all else, and we look again
+	}
+	defer gz.Close()
+	z, err := gzip.NewReader(gz)
+	return err == nil && z.Comment == inode(mine), nil
+}
+
+// next opens the file that is newer than the current one, nil if there is
+// none. Files move to higher numbers behind our back, one after the other from
+// the oldest on, so for a moment a number is free.
+func (r *reader) next() (*logFile, error) {
+	for {
+		i, err := r.number()
+		if err != nil {
 			return nil, fmt.Errorf("read the container's log: %w", err)
-		case os.SameFile(mine, info) && i == 0:
+		}
+		if i <= 0 {
 			return nil, nil
-		case os.SameFile(mine, info):
-			return openLog(old(r.path, i-1))
+		}
+		f, err := openLog(r.path, i-1)
+		if err != nil {
+			return nil, fmt.Errorf("read the container's log: %w", err)
+		}
+		// As long as ours has not moved, neither has the one before it: what
+		// we have opened is it.
+		name, info, err := find(r.path, i)
+		if err != nil { // ours was the oldest one and has been deleted
+			return f, nil
+		}
+		if mine, err := r.file.is(name, info); mine && err == nil {
+			return f, nil
+		}
+		f.Close()
+	}
+}
+
+// number finds the current file by its inode. If it has been deleted, the
+// number is one more than that of the oldest one left; 0 if there is no log.
+func (r *reader) number() (int, error) {
+	for i := 0; ; i++ {
+		name, info, err := find(r.path, i)
+		if errors.Is(err, os.ErrNotExist) {
+			if _, _, err := find(r.path, i+1); err == nil && i > 0 {
+				i = -1 // a number that is free for a moment: look again
+				continue
+			}
+			return i, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		if mine, err := r.file.is(name, info); mine || err != nil {
+			return i, err
 		}
 	}
 }
 
-// openLog opens a log file; one that is not there is empty.
-func openLog(path string) (*os.File, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return os.Open(os.DevNull)
+// openLog opens the i-th oldest file; one that is not there is empty.
+func openLog(path string, i int) (*logFile, error) {
+	for range 100 { // between looking and opening it may be compressed
+		name, _, err := find(path, i)
+		if errors.Is(err, os.ErrNotExist) {
+			name, err = os.DevNull, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		f, err := os.Open(name)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			continue
+		case err != nil:
+			return nil, err
+		case strings.HasSuffix(name, ".gz"):
+			return unpack(f)
+		}
+		return &logFile{File: f}, nil
 	}
-	return f, err
+	return nil, fmt.Errorf("%s comes and goes", old(path, i))
+}
+
+// unpack reads a compressed file into one in memory (memfd_create(2)), so that
+// it can be read from both ends as the others.
+func unpack(f *os.File) (*logFile, error) {
+	fd, err := unix.MemfdCreate("log", unix.MFD_CLOEXEC)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("unpack %s: %w", f.Name(), err)
+	}
+	l := &logFile{os.NewFile(uintptr(fd), f.Name()), f}
+	z, err := gzip.NewReader(f)
+	if err == nil {
+		_, err = io.Copy(l.File, z)
+	}
+	if err == nil {
+		_, err = l.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		l.Close()
+		return nil, fmt.Errorf("unpack %s: %w", f.Name(), err)
+	}
+	return l, nil
 }
 
 // start opens the file to begin with, at the place to begin at.
-func start(path string, tail int) (*os.File, error) {
-	oldest := 0
+func start(path string, o Options) (*logFile, error) {
+	oldest, tail := 0, o.Tail
 	for {
-		if _, err := os.Stat(old(path, oldest+1)); err != nil {
+		if _, _, err := find(path, oldest+1); err != nil {
 			break
 		}
 		oldest++
 	}
 	if tail < 0 {
-		return openLog(old(path, oldest))
+		return openLog(path, oldest)
+	}
+	seek := seekTail
+	if o.Driver == "local" {
+		seek = seekRecords
 	}
 	for i := 0; ; i++ {
-		f, err := openLog(old(path, i))
+		f, err := openLog(path, i)
 		if err != nil {
 			return nil, err
 		}
-		found, err := seekTail(f, tail)
+		found, err := seek(f.File, tail)
 		if err != nil {
 			f.Close()
 			return nil, err

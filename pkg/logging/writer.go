@@ -2,34 +2,57 @@ package logging
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"time"
 )
 
-// Config says how a container's output is kept.
+// Config says how a container's output is kept. It is plain data: what labels,
+// variables and templates come to has been worked out by whoever wrote it.
 type Config struct {
-	Driver  string `json:"driver,omitempty"`  // "json-file" (also if empty) or "none"
-	Path    string `json:"path,omitempty"`    // of the json-file
-	MaxSize int64  `json:"maxSize,omitempty"` // in bytes; 0: without limit
-	MaxFile int    `json:"maxFile,omitempty"` // how many files, the current one included; 0 means 1
+	Driver   string `json:"driver,omitempty"`   // "" is json-file
+	Path     string `json:"path,omitempty"`     // of the file, for json-file and local
+	MaxSize  int64  `json:"maxSize,omitempty"`  // in bytes; 0: without limit
+	MaxFile  int    `json:"maxFile,omitempty"`  // how many files, the current one included; 0 means 1
+	Compress bool   `json:"compress,omitempty"` // old files
+
+	Attrs map[string]string `json:"attrs,omitempty"` // labels and variables that go with each entry
+	Tag   string            `json:"tag,omitempty"`   // what others know the container's lines by
+
+	ID    string `json:"id,omitempty"` // of the container
+	Name  string `json:"name,omitempty"`
+	Image string `json:"image,omitempty"`
+
+	Address  string `json:"address,omitempty"`  // of syslog: udp://HOST:PORT, unixgram:///PATH; of journald: its socket's path
+	Facility int    `json:"facility,omitempty"` // of syslog
+	Format   string `json:"format,omitempty"`   // of syslog: "", rfc3164, rfc5424, rfc5424micro
+
+	// Buffer makes the driver one that never waits: so many bytes wait for it
+	// in memory, and what finds no room there is lost. 0: the container waits.
+	Buffer int64 `json:"buffer,omitempty"`
+}
+
+// sink is where a driver puts whole lines. It never fails to its caller: a full
+// disk must not stop the container. What could not be kept is counted and told
+// by close.
+type sink interface {
+	// add takes a line that stays valid until add returns. Its newline is still
+	// there; a line without one goes on in the next.
+	add(line []byte, stream string, when time.Time)
+	// flush is called when no more lines are at hand.
+	flush()
+	close() error
 }
 
 // Writer keeps a container's output. Its methods may be called from several
-// goroutines. It never fails to its caller: a full disk must not stop the
-// container. What could not be written is counted and told by Close.
+// goroutines.
 type Writer struct {
 	mu      sync.Mutex
 	config  Config
-	file    *os.File
-	size    int64
+	sink    sink
 	now     func() time.Time
 	streams map[string]*stream
-	buf     []byte // encoded lines on their way into the file
-	failed  int    // entries that were not written
-	err     error  // why the first of them was not
 }
 
 // stream is what is known of one of the container's streams.
@@ -41,36 +64,28 @@ type stream struct {
 // Open opens a container's log to be written on. It returns nil for the driver
 // none; a nil Writer takes everything and keeps nothing.
 func Open(c Config) (*Writer, error) {
+	var s sink
+	var err error
 	switch c.Driver {
 	case "none":
 		return nil, nil
-	case "", "json-file":
+	case "", "json-file", "local":
+		s, err = openFiles(c)
+	case "journald":
+		s, err = openJournal(c)
+	case "syslog":
+		s, err = openSyslog(c)
 	default:
-		return nil, fmt.Errorf("no logging driver %q: there are json-file and none", c.Driver)
+		return nil, fmt.Errorf("no logging driver %q: there are json-file, local, journald, syslog and none", c.Driver)
 	}
-	w := &Writer{config: c, now: time.Now, streams: make(map[string]*stream, 2)}
-	if err := w.open(); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	return w, nil
-}
-
-func (w *Writer) open() error {
-	f, err := os.OpenFile(w.config.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
-	if err != nil {
-		return fmt.Errorf("open the container's log: %w", err)
+	if c.Buffer > 0 {
+		s = newBuffered(s, c.Buffer)
 	}
-	end, err := f.Seek(0, 2)
-	if err != nil {
-		f.Close()
-		return fmt.Errorf("find the end of the container's log: %w", err)
-	}
-	w.file, w.size = f, end
-	return nil
+	return &Writer{config: c, sink: s, now: time.Now, streams: make(map[string]*stream, 2)}, nil
 }
-
-// batch is how many encoded bytes are collected for one write.
-const batch = 64 << 10
 
 // Write takes a piece of what the container printed to a stream.
 func (w *Writer) Write(name string, piece []byte) {
@@ -84,8 +99,7 @@ func (w *Writer) Write(name string, piece []byte) {
 		s = &stream{name: name}
 		w.streams[name] = s
 	}
-	var buf [40]byte
-	when := appendTime(buf[:0], w.now())
+	when := w.now()
 	for len(piece) > 0 {
 		line, rest, whole := s.cut(piece)
 		piece = rest
@@ -98,12 +112,12 @@ func (w *Writer) Write(name string, piece []byte) {
 			line = s.rest
 			s.rest = s.rest[:0]
 		}
-		w.add(line, name, when)
+		w.sink.add(line, name, when)
 	}
 	if cap(s.rest) > batch/4 && len(s.rest) == 0 {
 		s.rest = nil // an idle shim does not keep the room of a long line
 	}
-	w.flush()
+	w.sink.flush()
 }
 
 // cut takes the next line from piece. A line is whole if it ends with a
@@ -121,63 +135,43 @@ func (s *stream) cut(piece []byte) (line, rest []byte, whole bool) {
 	return piece, nil, false
 }
 
-func (w *Writer) add(line []byte, name string, when []byte) {
-	w.buf = appendEntry(w.buf, line, name, when)
-	full := w.config.MaxSize > 0 && w.size+int64(len(w.buf)) >= w.config.MaxSize
-	if full || len(w.buf) >= batch {
-		w.flush()
+// Close writes what has not ended with a newline, and reports whether
+// everything the container printed was kept.
+func (w *Writer) Close() error {
+	if w == nil {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	when := w.now()
+	for _, name := range []string{Stdout, Stderr} {
+		if s := w.streams[name]; s != nil && len(s.rest) > 0 {
+			w.sink.add(s.rest, name, when)
+			s.rest = nil
+		}
+	}
+	w.sink.flush()
+	return w.sink.close()
+}
+
+// losses counts entries that were not kept.
+type losses struct {
+	count int
+	err   error // why the first of them was not
+}
+
+func (l *losses) add(n int, err error) {
+	l.count += n
+	if l.err == nil {
+		l.err = err
 	}
 }
 
-// flush writes the collected lines with one call. A file ends with a whole
-// line: what was written of lines that did not fit is cut off again.
-func (w *Writer) flush() {
-	if len(w.buf) == 0 {
-		return
+func (l *losses) report(err error) error {
+	if l.count > 0 {
+		return fmt.Errorf("%d lines of the container's log are lost: %w", l.count, l.err)
 	}
-	if w.config.MaxSize > 0 && w.size >= w.config.MaxSize {
-		if err := w.rotate(); err != nil {
-			w.fail(err)
-			return
-		}
-	}
-	n, err := w.file.Write(w.buf)
-	if err != nil {
-		if n > 0 {
-			err = errors.Join(err, w.file.Truncate(w.size))
-		}
-		w.fail(err)
-		return
-	}
-	w.size += int64(n)
-	w.buf = w.buf[:0]
-}
-
-func (w *Writer) fail(err error) {
-	w.failed += bytes.Count(w.buf, []byte{'\n'})
-	if w.err == nil {
-		w.err = err
-	}
-	w.buf = w.buf[:0]
-}
-
-// rotate starts a new file and keeps MaxFile-1 of the old ones.
-func (w *Writer) rotate() error {
-	if err := w.file.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
-		return err
-	}
-	path, n := w.config.Path, max(w.config.MaxFile, 1)
-	for i := n - 1; i > 0; i-- {
-		if err := os.Rename(old(path, i-1), old(path, i)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return errors.Join(err, w.open())
-		}
-	}
-	if n == 1 {
-		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return errors.Join(err, w.open())
-		}
-	}
-	return w.open()
+	return err
 }
 
 // old is the path of the i-th oldest file; the current one is number 0.
@@ -188,25 +182,16 @@ func old(path string, i int) string {
 	return fmt.Sprintf("%s.%d", path, i)
 }
 
-// Close writes what has not ended with a newline, and reports whether
-// everything the container printed was kept.
-func (w *Writer) Close() error {
-	if w == nil {
-		return nil
+// packed is the path of an old file that has been compressed.
+func packed(path string, i int) string { return old(path, i) + ".gz" }
+
+// find looks for the i-th oldest file, compressed or not.
+func find(path string, i int) (string, os.FileInfo, error) {
+	name := old(path, i)
+	info, err := os.Stat(name)
+	if err != nil && i > 0 && os.IsNotExist(err) {
+		name = packed(path, i)
+		info, err = os.Stat(name)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	when := appendTime(nil, w.now())
-	for _, name := range []string{Stdout, Stderr} {
-		if s := w.streams[name]; s != nil && len(s.rest) > 0 {
-			w.add(s.rest, name, when)
-			s.rest = nil
-		}
-	}
-	w.flush()
-	err := w.file.Close()
-	if w.failed > 0 {
-		err = fmt.Errorf("%d lines of the container's log are lost: %w", w.failed, w.err)
-	}
-	return err
+	return name, info, err
 }
