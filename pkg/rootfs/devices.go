@@ -90,7 +90,9 @@ func bindDevice(i int, d specs.LinuxDevice) []kernel.Call {
 	calls := kernel.MakeInRoot(path.Clean(d.Path), true, 0, targetSlot)
 	return append(calls,
 		kernel.MoveMount(kernel.FD(deviceSlot(i)), "", kernel.FD(targetSlot), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
-			As("mount --bind "+d.Path+" "+d.Path))
+			As("mount --bind "+d.Path+" "+d.Path),
+		// A file of the host stays one: nothing that is run from it gets rights.
+		kernel.MountSetattr(kernel.FD(deviceSlot(i)), "", unix.AT_EMPTY_PATH, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, 0, 0))
 }
 
 // Slots of directories that get nodes.

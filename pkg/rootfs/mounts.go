@@ -24,12 +24,16 @@ type Mount struct {
 	early bool        // made by Sources, before the pivot
 
 	subpath string // below Source, see Beneath
+	link    string // the source is a link to this, and is to be copied
 
 	taken   bool // the host took the source, see HostSources
 	ordered bool // see InOrder
 
 	userns kernel.Slot // with the maps of an idmapped mount, see Map
 }
+
+// Binds reports whether m shows something of the host.
+func (m Mount) Binds() bool { return m.bind }
 
 // InOrder has a bind mount copied once more where it is attached. Linux 6.8 and
 // newer list mounts by their age and not by the time they were attached, and
@@ -75,11 +79,14 @@ func Parse(mounts []specs.Mount) ([]Mount, error) {
 		}
 		p := Mount{Mount: m, options: parseOptions(m), slot: kernel.Slot(fmt.Sprintf("source-%d", i))}
 		p.Destination = path.Clean(m.Destination)
+		if err := p.checkProc(); err != nil {
+			return nil, err
+		}
 		if p.bind {
-			// A source that is gone is Sources' error, not ours: the same plan
-			// is made again to undo a container whose volume has vanished.
-			info, err := os.Stat(m.Source)
-			p.file = err == nil && !info.IsDir()
+			if len(p.data) > 0 {
+				return nil, fmt.Errorf("mount %s: %q is no option of a bind mount", m.Destination, p.data[0])
+			}
+			p.lookAtSource()
 		}
 		p.name = p.stepName()
 		for used[p.name] {
@@ -89,6 +96,20 @@ func Parse(mounts []specs.Mount) ([]Mount, error) {
 		list = append(list, p)
 	}
 	return list, nil
+}
+
+// lookAtSource: a source that is gone is Sources' error, not ours: the same plan
+// is made again to undo a container whose volume has vanished.
+func (m *Mount) lookAtSource() {
+	look := os.Stat
+	if m.sourceNoFollow {
+		look = os.Lstat
+	}
+	info, err := look(m.Source)
+	m.file = err == nil && !info.IsDir()
+	if m.copyLink {
+		m.link, _ = os.Readlink(m.Source) // "" for what is no link: bound as usual
+	}
 }
 
 // wellKnown are the mounts that every container has, with what each is for.
@@ -155,7 +176,13 @@ func (m Mount) openSource() []kernel.Call {
 }
 
 func (m Mount) takeSource() []kernel.Call {
+	if m.link != "" {
+		return nil
+	}
 	flags := uint(cloneTree)
+	if m.sourceNoFollow {
+		flags |= unix.AT_SYMLINK_NOFOLLOW
+	}
 	if m.recursive {
 		flags |= unix.AT_RECURSIVE
 	}
@@ -203,9 +230,12 @@ func visit(pid string, do kernel.Call) []kernel.Call {
 // Attach mounts m in the container's tree, after the pivot.
 func (m Mount) Attach() step.Step {
 	var calls []kernel.Call
-	if m.bind {
+	switch {
+	case m.link != "":
+		calls = m.attachLink()
+	case m.bind:
 		calls = m.attachBind()
-	} else {
+	default:
 		calls = m.attachNew()
 	}
 	topic := book.Namespaces
@@ -222,11 +252,15 @@ const (
 	fsSlot     kernel.Slot = "fs"
 	mountSlot  kernel.Slot = "mount"
 	targetSlot kernel.Slot = "target"
+	targetDir  kernel.Slot = "target-dir"
 )
 
 func (m Mount) attachBind() []kernel.Call {
 	tree := kernel.FD(m.slot)
 	calls := kernel.MakeInRoot(m.Destination, m.file, 0, targetSlot)
+	if m.destNoFollow {
+		calls = m.targetItself()
+	}
 	if m.ordered {
 		again := m.slot + "-again"
 		calls = append(calls, kernel.OpenTree(tree, "", cloneTree|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE).Into(again))
@@ -247,6 +281,26 @@ func (m Mount) attachBind() []kernel.Call {
 		calls = append(calls, kernel.MountSetattr(tree, "", at(true), m.rset, m.rclear, 0))
 	}
 	return calls
+}
+
+// targetItself opens the destination without following it: what is mounted over
+// may be a link.
+func (m Mount) targetItself() []kernel.Call {
+	dir, name := path.Split(m.Destination)
+	make := kernel.Mkdirat(kernel.FD(targetDir), name, 0o755).As("mkdir " + m.Destination)
+	if m.file {
+		make = kernel.MknodFileAt(kernel.FD(targetDir), name, 0o644).As("touch " + m.Destination)
+	}
+	return append(kernel.MakeInRoot(path.Clean(dir), false, 0, targetDir),
+		make.Allowing(unix.EEXIST, unix.EROFS),
+		kernel.Openat2(kernel.FD(targetDir), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_MAGICLINKS).Into(targetSlot))
+}
+
+// attachLink copies a link. One that is there already stays.
+func (m Mount) attachLink() []kernel.Call {
+	dir, name := path.Split(m.Destination)
+	return append(kernel.MakeInRoot(path.Clean(dir), false, 0, targetDir),
+		kernel.Symlinkat(m.link, kernel.FD(targetDir), name).Allowing(unix.EEXIST).As("ln -s "+m.link+" "+m.Destination))
 }
 
 func at(recursive bool) int {

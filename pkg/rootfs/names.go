@@ -8,7 +8,7 @@ import (
 // OptionNames are the mount options that are ours to carry out; all others go
 // to the file system.
 func OptionNames() []string {
-	names := []string{"bind", "rbind", "defaults", "remount", "tmpcopyup", "idmap", "ridmap"}
+	names := []string{"bind", "rbind", "copy-symlink", "defaults", "dest-nofollow", "remount", "src-nofollow", "tmpcopyup", "idmap", "ridmap"}
 	names = append(names, slices.Collect(maps.Keys(propagations))...)
 	names = append(names, slices.Collect(maps.Keys(superblock))...)
 	for name, bit := range attrs {

@@ -22,6 +22,8 @@ type options struct {
 	idmap       bool     // show files with other owners
 	ridmap      bool     // those of the mounts below too
 	data        []string // for the file system itself
+
+	sourceNoFollow, destNoFollow, copyLink bool // what becomes of links: options of crun
 }
 
 type propagation struct {
@@ -66,6 +68,12 @@ func parseOptions(m specs.Mount) options {
 		case opt == "rbind":
 			o.bind, o.recursive = true, true
 		case opt == "defaults" || opt == "remount":
+		case opt == "src-nofollow":
+			o.sourceNoFollow = true
+		case opt == "dest-nofollow":
+			o.destNoFollow = true
+		case opt == "copy-symlink":
+			o.copyLink = true
 		case opt == "tmpcopyup":
 			o.copyUp = true
 		case opt == "idmap" || opt == "ridmap":

@@ -72,7 +72,7 @@ func Plan(c *Config, io IO) (step.Plan, error) {
 	if err := b.check(); err != nil {
 		return nil, err
 	}
-	mounts, err := rootfs.Parse(b.spec.Mounts)
+	mounts, err := b.mounts()
 	if err != nil {
 		return nil, err
 	}
@@ -278,19 +278,26 @@ func (b *builder) tree(mounts []rootfs.Mount) {
 	l := b.spec.Linux
 	devices := b.devices()
 	b.root(mounts, devices)
-	dev := false
+	made, bound := false, false // /dev
 	for _, m := range mounts {
 		if m.Type == "cgroup" {
 			b.add(m.Cgroup(b.hierarchies()))
 			continue
 		}
 		b.add(m.Attach())
-		if m.Destination == "/dev" && m.Type != "bind" {
-			dev = true
+		if m.Destination == "/dev" {
+			bound = m.Binds()
+		}
+		if m.Destination == "/dev" && !bound {
+			made = true
 			b.add(rootfs.Devices(devices, b.userns()))
 		}
 	}
-	if !dev && len(l.Devices) > 0 {
+	switch {
+	case made:
+	case !bound && b.ns.Has(unix.CLONE_NEWNS): // the specification promises the standard ones
+		b.add(rootfs.Devices(devices, b.userns()))
+	case len(l.Devices) > 0:
 		b.add(rootfs.Devices(l.Devices, b.userns()))
 	}
 	if b.io.Terminal {

@@ -13,6 +13,19 @@ import (
 	"minictr/pkg/rootfs"
 )
 
+// mounts are the configuration's, as they can be made here.
+func (b *builder) mounts() ([]rootfs.Mount, error) {
+	all := b.spec.Mounts
+	if b.ns.Has(unix.CLONE_NEWUSER) && !b.ns.Has(unix.CLONE_NEWNET) {
+		all = rootfs.BoundSys(all)
+	}
+	mounts, err := rootfs.Parse(all)
+	if err == nil && b.c.Overlay == nil {
+		mounts = rootfs.Over(b.rootPath(), mounts)
+	}
+	return mounts, err
+}
+
 // sources has the host take hold of what comes from it, where the child could
 // not: in a user namespace its root is nobody. It is also the place to note
 // what a container without a mount namespace of its own will leave mounted.
@@ -48,7 +61,10 @@ func (b *builder) root(mounts []rootfs.Mount, devices []specs.LinuxDevice) {
 		b.add(rootfs.Sources(mounts, nil))
 	default:
 		for i, m := range mounts {
-			if b.c.Ordered && copiesDetached() {
+			switch {
+			case m.UsesHostPaths():
+				mounts[i] = m.Early()
+			case b.c.Ordered && copiesDetached():
 				mounts[i] = m.InOrder()
 			}
 		}

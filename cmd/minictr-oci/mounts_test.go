@@ -1,0 +1,75 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// TestMountsOfAllKindsAreMade: one configuration each, one look from inside.
+func TestMountsOfAllKindsAreMade(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(b *bench, dir string)
+		script string
+		want   string
+	}{
+		"overlay of host directories": {func(b *bench, dir string) {
+			for _, d := range []string{"lower", "upper", "work"} {
+				if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := os.WriteFile(filepath.Join(dir, "lower/file"), []byte("lower\n"), 0o644); err != nil {
+				b.Fatal(err)
+			}
+			b.mount("/overlay", "overlay", "overlay", "lowerdir="+dir+"/lower", "upperdir="+dir+"/upper", "workdir="+dir+"/work")
+		}, "cat /overlay/file", "lower"},
+		"target behind a link to nothing": {func(b *bench, dir string) {
+			b.link("/not/there", "etc/link")
+			b.mount("/etc/link", "bind", "/dev/null", "bind")
+		}, "grep -o '/not/there ' /proc/self/mountinfo", "/not/there"},
+		"a link as target": {func(b *bench, dir string) {
+			b.link("nowhere", "target")
+			b.mount("/target", "bind", "/etc/hostname", "bind", "dest-nofollow")
+		}, "test -f /target && ! test -L /target && echo file", "file"},
+		"a link as source": {func(b *bench, dir string) {
+			if err := os.Symlink("nowhere", filepath.Join(dir, "source")); err != nil {
+				b.Fatal(err)
+			}
+			b.mount("/target", "bind", filepath.Join(dir, "source"), "bind", "src-nofollow", "dest-nofollow")
+		}, "readlink /target", "nowhere"},
+		"a copied link": {func(b *bench, dir string) {
+			if err := os.Symlink("nowhere", filepath.Join(dir, "source")); err != nil {
+				b.Fatal(err)
+			}
+			b.mount("/deep/down/target", "bind", filepath.Join(dir, "source"), "bind", "copy-symlink")
+		}, "readlink /deep/down/target", "nowhere"},
+		"a tmpfs with its directory's mode": {func(b *bench, dir string) {
+			if err := os.Chmod(filepath.Join(b.bundle, "rootfs/tmp"), 0o750); err != nil {
+				b.Fatal(err)
+			}
+			b.mount("/tmp", "tmpfs", "tmpfs")
+		}, "stat -c %a /tmp", "750"},
+		"sysfs without a network namespace": {func(b *bench, dir string) {
+			b.spec.Linux.Namespaces = append(b.spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+			b.without(specs.NetworkNamespace)
+			ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 0, Size: 65536}}
+			b.spec.Linux.UIDMappings, b.spec.Linux.GIDMappings = ids, ids
+		}, "grep -c ' /sys ro,.* sysfs ' /proc/self/mountinfo", "1"},
+		"no /dev at all": {func(b *bench, dir string) {
+			b.spec.Mounts = append(b.spec.Mounts[:1:1], b.spec.Mounts[5])
+		}, "stat -c '%F %t %T' /dev/null", "character special file 1 3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			dir := t.TempDir()
+			test.change(b, dir)
+			if out := strings.TrimSpace(b.run("sh", "-c", test.script)); out != test.want {
+				t.Errorf("%s printed %q, want %q", test.script, out, test.want)
+			}
+		})
+	}
+}
