@@ -19,7 +19,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
-.PHONY: help build run test check vm test-vm bench conformance engines docs deps install uninstall clean
+.PHONY: help build run test check vm test-vm bench soak conformance engines docs deps install uninstall clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ test-vm: build ## the tests that need the VM, alone
 bench: build ## compare start-up times with the engines that are installed (needs root)
 	@[ -x scripts/bench ] || { echo "make bench: scripts/bench is not here"; exit 1; }
 	scripts/bench
+
+soak: build ## mistreat minictr for minutes: crowds, kills, full disks, torn files; prints a table (needs root)
+	$(SUDO) $(shell command -v $(GO)) run ./scripts/soak -bin bin
 
 conformance: build ## the OCI's validation suite against bin/minictr-oci, as a table (needs root)
 	cd scripts/conformance && $(SUDO) $(shell command -v $(GO)) run . -runtime ../../bin/minictr-oci

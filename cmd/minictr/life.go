@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -120,11 +121,13 @@ func (a *app) rm(ctx context.Context, args []string, o engine.RemoveOptions) err
 	}
 	return a.each(args, func(ref string) (string, error) {
 		c, err := e.Get(ref)
-		if err != nil {
-			if o.Force && notFound(err) {
-				a.complain(nil, err)
-				return "", nil
-			}
+		var damaged *engine.DamagedError
+		switch {
+		case o.Force && notFound(err):
+			a.complain(nil, err)
+			return "", nil
+		case o.Force && errors.As(err, &damaged): // that is what force is for
+		case err != nil:
 			return "", err
 		}
 		return ref, e.Remove(ctx, c, o)

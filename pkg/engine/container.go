@@ -58,16 +58,35 @@ func short(id string) string { return id[:min(12, len(id))] }
 // Running tells whether there is a process.
 func (c *Container) Running() bool { return c.State.Live() }
 
+// DamagedError says that a container's record cannot be read.
+type DamagedError struct {
+	ID  string
+	err error
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("the record of container %s is damaged (minictr rm -f removes it): %v", short(e.ID), e.err)
+}
+
+func (e *DamagedError) Unwrap() error { return e.err }
+
+// decode returns a container with little more than its ID and state, and a
+// *DamagedError, if its record is damaged.
 func decode(r *record.Record) (*Container, error) {
 	c := &Container{Name: r.Name, State: r.State}
 	if err := json.Unmarshal(r.Config, &c.Record); err != nil {
-		return nil, fmt.Errorf("the record of container %s is damaged (minictr rm -f removes it): %w", short(r.ID), err)
+		damage := &DamagedError{r.ID, err}
+		c.Record = Record{ID: r.ID}
+		c.State.Error = damage.Error()
+		return c, damage
 	}
 	c.ID = r.ID
 	return c, nil
 }
 
-// Get finds a container by name, ID, or the beginning of an ID.
+// Get finds a container by name, ID, or the beginning of an ID. With a
+// *DamagedError comes what is still known of the container: enough to remove
+// it.
 func (e *Engine) Get(ref string) (*Container, error) {
 	id, err := record.Resolve(e.Dirs, ref)
 	if err != nil {
@@ -89,11 +108,7 @@ func (e *Engine) List() ([]*Container, error) {
 	}
 	list := make([]*Container, 0, len(records))
 	for i := range records {
-		c, err := decode(&records[i])
-		if err != nil {
-			c = &Container{Record: Record{ID: records[i].ID}, Name: records[i].Name, State: records[i].State}
-			c.State.Error = err.Error()
-		}
+		c, _ := decode(&records[i]) // what is damaged stands in its State.Error
 		list = append(list, c)
 	}
 	sortNewestFirst(list)

@@ -8,8 +8,11 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"minictr/pkg/record"
 	"minictr/pkg/shim"
+	"minictr/pkg/shim/client"
 )
 
 // Settle clears up behind processes that were killed: shims whose containers
@@ -32,10 +35,24 @@ func (e *Engine) Settle(ctx context.Context) error {
 // that was killed, and keeps new ones away. The caller has claimed the
 // container. A shim that is about to end takes a moment.
 func (e *Engine) alone(ctx context.Context, c *Container) (*record.Lock, error) {
+	return e.aloneMeanwhile(ctx, c, func() {})
+}
+
+// aloneByForce is alone, and kills a container that its shim still runs: it may
+// have been half way through its start when we looked, or its record may be
+// damaged.
+func (e *Engine) aloneByForce(ctx context.Context, c *Container) (*record.Lock, error) {
+	return e.aloneMeanwhile(ctx, c, func() {
+		_ = client.Signal(ctx, e.Dirs, c.ID, unix.SIGKILL) // whom nobody hears it has ended
+	})
+}
+
+func (e *Engine) aloneMeanwhile(ctx context.Context, c *Container, meanwhile func()) (*record.Lock, error) {
 	for deadline := time.Now().Add(patience); ; {
 		lock, err := record.Hold(e.Dirs, c.ID)
 		switch {
 		case errors.Is(err, record.ErrHeld) && time.Now().Before(deadline) && ctx.Err() == nil:
+			meanwhile()
 			time.Sleep(2 * time.Millisecond)
 			continue
 		case err != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -90,13 +91,20 @@ func (e *Engine) Remove(ctx context.Context, c *Container, o RemoveOptions) erro
 		return err
 	}
 	defer release()
-	lock, err := e.alone(ctx, c)
+	alone := e.alone
+	if o.Force {
+		alone = e.aloneByForce
+	}
+	lock, err := alone(ctx, c)
 	if err != nil {
 		return err
 	}
-	err = e.giveBack(c)
-	finish, verr := record.Vanish(e.Dirs, c.ID)
-	if err = errors.Join(err, verr); err == nil {
+	given := e.giveBack(c)
+	finish, err := record.Vanish(e.Dirs, c.ID)
+	if given != nil { // what the container had claimed is not to be read any more
+		err = errors.Join(err, network.Sweep(e.Dirs.Run, e.exists))
+	}
+	if err == nil {
 		err = finish()
 	}
 	if err = errors.Join(err, lock.Release()); err != nil || !o.Volumes {
@@ -105,13 +113,18 @@ func (e *Engine) Remove(ctx context.Context, c *Container, o RemoveOptions) erro
 	return e.removeAnonymous(c)
 }
 
+func (e *Engine) exists(id string) bool {
+	_, err := os.Lstat(e.Dirs.Container(id))
+	return err == nil
+}
+
 // giveBack returns an address that a start which was killed half way had
 // claimed.
 func (e *Engine) giveBack(c *Container) error {
 	if !c.bridged() {
 		return nil
 	}
-	ep, err := e.planned(c)
+	ep, err := e.planned(c) // a damaged container counts as bridged
 	if err != nil || ep == nil {
 		return err
 	}

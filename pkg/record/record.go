@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 )
 
 // Record is a container as it is known.
@@ -93,7 +94,13 @@ func Reserve(d Dirs, id, name string) (*Reservation, error) {
 		return nil, err
 	}
 	// The marker comes first and goes last: what it covers is never without it.
+	// Between making and locking it somebody who sweeps may take it for a dead
+	// process's, and remove it.
 	marker, err := lockFile(d.marker(id), os.O_CREATE)
+	for errors.Is(err, os.ErrNotExist) || errors.Is(err, ErrHeld) {
+		time.Sleep(100 * time.Microsecond)
+		marker, err = lockFile(d.marker(id), os.O_CREATE)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reserve container %.12s: %w", id, err)
 	}

@@ -60,6 +60,7 @@ func (w *world) newOne(wrap func(args ...string) result, want string) []string {
 		problems = append(problems, "a container runs all the same")
 	case r.code > 0 && !strings.Contains(r.out, want):
 		problems = append(problems, fmt.Sprintf("want an error with %q: %s", want, r))
+	case strings.Contains(r.out, "failed to create new OS thread"): // of Go's runtime, who adds where it stood
 	case strings.Contains(r.out, "panic") || strings.Contains(r.out, "goroutine "):
 		problems = append(problems, r.String())
 	}

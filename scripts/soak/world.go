@@ -149,8 +149,17 @@ func (w *world) ps() ([]listed, error) {
 	return all, nil
 }
 
-// truth compares what ps tells with what /proc tells.
+// truth compares what ps tells with what /proc tells. A container that has just ended counts as running until its shim
+// has noted how it ended.
 func (w *world) truth() (problems []string) {
+	for end := time.Now().Add(3 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if problems = w.lies(); len(problems) == 0 || time.Now().After(end) {
+			return problems
+		}
+	}
+}
+
+func (w *world) lies() (problems []string) {
 	all, err := w.ps()
 	if err != nil {
 		return []string{err.Error()}
@@ -158,7 +167,7 @@ func (w *world) truth() (problems []string) {
 	for _, c := range all {
 		state, err := record.ReadState(w.dirs.Container(c.id))
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // created
+			continue // removed meanwhile
 		}
 		if err != nil {
 			problems = append(problems, err.Error())
@@ -215,12 +224,13 @@ func (w *world) left(gone []listed) (found []string) {
 	return found
 }
 
-// shims lists the shims of this world.
-func (w *world) shims() (pids []int) {
+// shims lists the shims of this world, or of one container in it.
+func (w *world) shims(id ...string) (pids []int) {
+	of := filepath.Join(w.dirs.Root, "containers", filepath.Join(id...))
 	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, path := range commands {
 		line, err := os.ReadFile(path)
-		if program, rest, _ := bytes.Cut(line, []byte{0}); err != nil || filepath.Base(string(program)) != "minictr-shim" || !strings.Contains(string(rest), w.dirs.Root) {
+		if program, rest, _ := bytes.Cut(line, []byte{0}); err != nil || filepath.Base(string(program)) != "minictr-shim" || !strings.Contains(string(rest), of) {
 			continue
 		}
 		pid, err := strconv.Atoi(strings.Split(path, "/")[2])

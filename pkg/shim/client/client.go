@@ -18,6 +18,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -146,9 +147,18 @@ func logPath(dirs record.Dirs, id string) string {
 func lostShim(dirs record.Dirs, id string) error {
 	err := errors.New("the container's shim was killed")
 	if b, _ := os.ReadFile(logPath(dirs, id)); len(b) > 0 {
-		err = fmt.Errorf("%w; the last it said: %s", err, b[max(0, len(b)-2000):])
+		err = fmt.Errorf("%w; it said: %s", err, lastWords(string(b)))
 	}
 	return err
+}
+
+// lastWords is what a shim has said, without where in its program it was: Go
+// adds that to what it dies of. The whole text is in the shim's log.
+func lastWords(log string) string {
+	for _, trace := range []string{"\n\nruntime stack:", "\n\ngoroutine "} {
+		log, _, _ = strings.Cut(log, trace)
+	}
+	return strings.TrimSpace(log[max(0, len(log)-2000):])
 }
 
 // ErrNotRunning says that a container has no shim to talk to.
