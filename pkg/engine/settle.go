@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"minictr/pkg/network"
 	"minictr/pkg/record"
 	"minictr/pkg/shim"
 	"minictr/pkg/shim/client"
@@ -28,7 +29,15 @@ func (e *Engine) Settle(ctx context.Context) error {
 		}
 		errs = append(errs, shim.Settle(e.Dirs, id))
 	}
-	return errors.Join(append(errs, record.Sweep(e.Dirs))...)
+	return errors.Join(append(errs, record.Sweep(e.Dirs, e.forget))...)
+}
+
+// forget gives back what somebody has claimed for a container whose start he did
+// not live to see.
+func (e *Engine) forget(id string) error {
+	err := network.Sweep(e.Dirs.Run, func(owner string) bool { return owner != id })
+	_, rerr := network.RemoveIfUnused(e.Dirs.Run, 0, nil)
+	return errors.Join(err, rerr)
 }
 
 // alone waits until no shim looks after the container, clears up behind one

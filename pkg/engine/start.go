@@ -37,6 +37,11 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*clie
 	if c.Running() {
 		return nil, fmt.Errorf("container %s is running already", c.Name)
 	}
+	marker, err := record.Mark(e.Dirs, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = marker.Done() }()
 	if err := e.giveBack(c); err != nil {
 		return nil, err
 	}
@@ -57,6 +62,7 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*clie
 	}
 	session, err := client.Start(ctx, client.Options{
 		Streams: o.Streams, Dirs: e.Dirs, ID: c.ID, Shim: program, Observe: o.Observe, Pause: o.Pause, Fault: o.Fault,
+		Marker: marker.File,
 	})
 	if err != nil {
 		var failed *wire.Failure

@@ -75,12 +75,41 @@ func List(d Dirs) ([]Record, error) {
 	return list, nil
 }
 
+// Marker tells that somebody is at work on a container who may be killed half
+// way: a locked file. It is one more thing that is there before what it covers,
+// and goes after it. If nobody holds its lock any more, [Sweep] sees to it.
+type Marker struct {
+	File *os.File // whoever inherits it holds the lock too
+	path string
+}
+
+// Mark makes the marker of container id.
+func Mark(d Dirs, id string) (*Marker, error) {
+	if err := makeDirs(d.reserved()); err != nil {
+		return nil, err
+	}
+	// Between making and locking it somebody who sweeps may take it for a dead
+	// process's, and remove it.
+	file, err := lockFile(d.marker(id), os.O_CREATE)
+	for errors.Is(err, os.ErrNotExist) || errors.Is(err, ErrHeld) {
+		time.Sleep(100 * time.Microsecond)
+		file, err = lockFile(d.marker(id), os.O_CREATE)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reserve container %.12s: %w", id, err)
+	}
+	return &Marker{file, d.marker(id)}, nil
+}
+
+// Done removes the marker.
+func (m *Marker) Done() error { return errors.Join(ignoreMissing(os.Remove(m.path)), m.File.Close()) }
+
 // Reservation is a container that is being made: it has a directory and a
 // name, and nobody sees it yet.
 type Reservation struct {
 	dirs   Dirs
 	id     string
-	marker *os.File
+	marker *Marker
 }
 
 // Reserve makes the directory of container id and gives it its name, which
@@ -90,19 +119,12 @@ func Reserve(d Dirs, id, name string) (*Reservation, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
-	if err := makeDirs(d.containers(), d.reserved()); err != nil {
+	if err := makeDirs(d.containers()); err != nil {
 		return nil, err
 	}
-	// The marker comes first and goes last: what it covers is never without it.
-	// Between making and locking it somebody who sweeps may take it for a dead
-	// process's, and remove it.
-	marker, err := lockFile(d.marker(id), os.O_CREATE)
-	for errors.Is(err, os.ErrNotExist) || errors.Is(err, ErrHeld) {
-		time.Sleep(100 * time.Microsecond)
-		marker, err = lockFile(d.marker(id), os.O_CREATE)
-	}
+	marker, err := Mark(d, id)
 	if err != nil {
-		return nil, fmt.Errorf("reserve container %.12s: %w", id, err)
+		return nil, err
 	}
 	r := &Reservation{d, id, marker}
 	if err := os.Mkdir(d.Container(id), private); err != nil {
@@ -138,7 +160,7 @@ func (r *Reservation) Abandon() error {
 }
 
 func (r *Reservation) done() error {
-	err := errors.Join(os.Remove(r.dirs.marker(r.id)), r.marker.Close())
+	err := r.marker.Done()
 	r.marker = nil
 	return err
 }
@@ -182,27 +204,32 @@ func Vanish(d Dirs, id string) (finish func() error, err error) {
 }
 
 // Sweep deletes what processes that were killed have left half made or half
-// deleted. While there is nothing, it costs two looks at empty directories.
-func Sweep(d Dirs) error {
-	return errors.Join(sweepReserved(d), sweepTrash(d))
+// deleted. forget is told of every container that somebody was killed at, while
+// no shim looks after it. While there is nothing, this costs two looks at empty
+// directories.
+func Sweep(d Dirs, forget func(id string) error) error {
+	return errors.Join(sweepReserved(d, forget), sweepTrash(d))
 }
 
-func sweepReserved(d Dirs) error {
+func sweepReserved(d Dirs, forget func(id string) error) error {
 	entries, err := os.ReadDir(d.reserved())
 	if ignoreMissing(err) != nil {
 		return fmt.Errorf("look for half-made containers: %w", err)
 	}
 	var errs []error
 	for _, e := range entries {
-		marker, err := lockFile(d.marker(e.Name()), 0)
+		file, err := lockFile(d.marker(e.Name()), 0)
 		if err != nil {
 			continue // its maker lives, or is just done
 		}
-		r := &Reservation{d, e.Name(), marker}
-		if !exists(d, r.id) {
-			errs = append(errs, Remove(d, r.id))
+		marker, id := &Marker{file, d.marker(e.Name())}, e.Name()
+		if !exists(d, id) {
+			errs = append(errs, Remove(d, id))
 		}
-		errs = append(errs, r.done())
+		if !held(d, id) {
+			errs = append(errs, forget(id))
+		}
+		errs = append(errs, marker.Done())
 	}
 	return errors.Join(errs...)
 }

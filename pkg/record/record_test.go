@@ -134,15 +134,15 @@ func TestSweepClearsUpBehindAKilledMaker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Sweep(d); err != nil {
+	if err := Sweep(d, func(string) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(r.Dir()); err != nil {
 		t.Fatal("swept while its maker lives: ", err)
 	}
 	before := files(t, d)
-	r.marker.Close() // what the kernel does when the maker is killed
-	if err := Sweep(d); err != nil {
+	r.marker.File.Close() // what the kernel does when the maker is killed
+	if err := Sweep(d, func(string) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	want := slices.DeleteFunc(before, func(f string) bool {
@@ -165,7 +165,7 @@ func TestSweepDeletesTrashOfTheDeadOnly(t *testing.T) {
 	if err := makeDirs(mine+"/upper", theirs+"/upper"); err != nil {
 		t.Fatal(err)
 	}
-	if err := Sweep(d); err != nil {
+	if err := Sweep(d, func(string) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(mine); err != nil {

@@ -72,12 +72,16 @@ func Run(dirs record.Dirs, bundle string, first *net.UnixConn) error {
 	return s.finish(status)
 }
 
+// marker is the descriptor of client.Options.Marker, which the shim inherits.
+const marker = 4
+
 // prepare gets everything that can be got without touching the kernel's state:
 // whatever fails here leaves nothing to undo.
 func (s *shim) prepare(request wire.StartRequest) (err error) {
 	if s.lock, err = hold(s.dirs, s.id); err != nil {
 		return err
 	}
+	_ = unix.Close(marker) // from here on the lock tells that the container is looked after
 	if s.config, err = LoadConfig(s.bundle); err != nil {
 		return err
 	}

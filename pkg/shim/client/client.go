@@ -63,6 +63,10 @@ type Options struct {
 	ID   string
 	Shim string // the path of minictr-shim
 
+	// Marker is an open file that the shim holds too, until it has the
+	// container's lock: see record.Marker.
+	Marker *os.File
+
 	Observe func(step.Event)            // told all that happens while the container is made
 	Pause   func(wire.PausePoint) error // asked before every step; an error undoes everything
 
@@ -123,10 +127,14 @@ func spawn(o Options) (conn *net.UnixConn, process *os.Process, err error) {
 		return nil, nil, fmt.Errorf("open the shim's log: %w", err)
 	}
 	defer log.Close()
+	marker := o.Marker
+	if marker == nil {
+		marker = null
+	}
 	process, err = os.StartProcess(o.Shim, []string{filepath.Base(o.Shim), o.Dirs.Container(o.ID)}, &os.ProcAttr{
 		Dir:   "/",
 		Env:   append(o.Dirs.Env(), shimEnv...),
-		Files: []*os.File{null, null, log, theirs},
+		Files: []*os.File{null, null, log, theirs, marker},
 		Sys:   &syscall.SysProcAttr{Setsid: true}, // the terminal's Ctrl-C is not for the shim
 	})
 	if err != nil {
