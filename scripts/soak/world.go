@@ -196,11 +196,10 @@ func (w *world) sweep() (problems []string) {
 			problems = append(problems, r.String())
 		}
 	}
-	var left []string
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if left = w.left(all); len(left) == 0 || time.Now().After(end) {
-			break
-		}
+	left := w.left(all)
+	for end := time.Now().Add(5 * time.Second); len(left) > 0 && time.Now().Before(end); left = w.left(all) {
+		time.Sleep(200 * time.Millisecond)
+		w.do("ps") // whatever somebody who was killed has left half done, the next command does
 	}
 	for _, path := range left {
 		problems = append(problems, "left behind: "+path)
