@@ -3,9 +3,20 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"minictr/pkg/engine"
+	"minictr/pkg/record"
 	"minictr/pkg/terminal"
 )
+
+// Docker's words for containers that nobody can attach to.
+var (
+	errAttachStopped = refusal("You cannot attach to a stopped container, start it first")
+	errAttachPaused  = refusal("You cannot attach to a paused container, unpause it first")
+)
+
+// refusal is a sentence of docker's, told as it stands.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
 
 func newAttach(a *app) *cobra.Command {
 	var noStdin, sigProxy bool
@@ -30,7 +41,10 @@ command's.`,
 				return err
 			}
 			if !c.Running() {
-				return &engine.NotRunningError{Name: c.Name}
+				return errAttachStopped
+			}
+			if c.State.Status == record.Paused {
+				return errAttachPaused
 			}
 			streams, err := a.attachStreams(c, !noStdin, sigProxy, detachKeys)
 			if err != nil {

@@ -74,7 +74,7 @@ func TestScripts(t *testing.T) {
 			return importBase(dirs)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"dial": dial, "listen": listen, "empty": empty, "serve": serve, "receive": receive,
+			"dial": dial, "listen": listen, "empty": empty, "serve": serve, "converse": converse, "receive": receive,
 		},
 	})
 }
