@@ -61,7 +61,7 @@ is still there; its address may be another one.`,
 
 func (a *app) startAttached(ctx context.Context, args []string, f startFlags) error {
 	if len(args) > 1 {
-		return &usageError{errors.New("only one container can be attached to at a time")}
+		return &exitError{codeClient, &usageError{errors.New("you cannot start and attach multiple containers at once")}}
 	}
 	e, err := a.engine(ctx)
 	if err != nil {

@@ -176,7 +176,7 @@ func Resolve(d Dirs, ref string) (string, error) {
 			continue
 		}
 		if found != "" {
-			return "", fmt.Errorf("%q is the beginning of more than one container's ID: give more of it", ref)
+			return "", fmt.Errorf("multiple IDs found with provided prefix: %s: give more of it", ref)
 		}
 		found = e.Name()
 	}
