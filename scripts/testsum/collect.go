@@ -30,6 +30,7 @@ type results struct {
 	parent  map[key]bool // has subtests
 	broken  []string     // packages that failed without a failed test: no build, a panic, a time-out
 	builds  map[string]*strings.Builder
+	flaky   []string // what has passed at the second try only
 }
 
 func newResults() *results {

@@ -6,7 +6,7 @@
 // A test with subtests counts by its subtests. The exit code is 1 when anything failed, when no test ran at all, and,
 // where CI is set in the environment, when a test was skipped that should have run there: a skip is excused when the
 // same test passed elsewhere in the same input (the VM's results stand beside the host's), or when a line of the
-// -allow file expects it.
+// -allow file expects it. With -again, up to three packages that failed get a second try, see again.go.
 package main
 
 import (
@@ -18,8 +18,9 @@ import (
 
 func main() {
 	allow := flag.String("allow", "scripts/allowed-skips", "file with the skips that CI may see")
+	again := flag.String("again", "", "command that runs the packages in its arguments once more and prints events")
 	flag.Parse()
-	code, err := run(os.Stdin, os.Stdout, *allow, os.Getenv("CI") != "")
+	code, err := run(os.Stdin, os.Stdout, *allow, *again, os.Getenv("CI") != "")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "testsum:", err)
 		code = 1
@@ -27,13 +28,16 @@ func main() {
 	os.Exit(code)
 }
 
-func run(in io.Reader, out io.Writer, allow string, strict bool) (int, error) {
+func run(in io.Reader, out io.Writer, allow, again string, strict bool) (int, error) {
 	allowed, err := readAllowed(allow)
 	if err != nil {
 		return 1, err
 	}
 	results, err := collect(in, out)
 	if err != nil {
+		return 1, err
+	}
+	if err := results.again(again, out); err != nil {
 		return 1, err
 	}
 	return results.report(out, allowed, strict), nil

@@ -25,6 +25,9 @@ func (r *results) report(out io.Writer, allowed []*regexp.Regexp, strict bool) i
 	if len(r.broken) > 0 {
 		fmt.Fprintf(out, "\nfailed as a whole (build, panic or time-out; each counts as one failure): %s\n", strings.Join(r.broken, ", "))
 	}
+	if len(r.flaky) > 0 {
+		fmt.Fprintf(out, "\nFLAKY, passed at the second try only:\n  %s\n", strings.Join(r.flaky, "\n  "))
+	}
 	code := 0
 	if failed > 0 {
 		code = 1

@@ -73,7 +73,7 @@ func TestReportAndExitCode(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
-			code, err := run(strings.NewReader(test.in), &out, allow, test.strict)
+			code, err := run(strings.NewReader(test.in), &out, allow, "", test.strict)
 			if err != nil || code != test.code {
 				t.Errorf("exit code %d, %v; want %d", code, err, test.code)
 			}
@@ -94,7 +94,7 @@ func TestReportAndExitCode(t *testing.T) {
 
 func TestTheTotalsAreTheLastLine(t *testing.T) {
 	var out bytes.Buffer
-	if _, err := run(strings.NewReader(events("skip|p|TestA", "fail|q|")), &out, "/dev/null", true); err != nil {
+	if _, err := run(strings.NewReader(events("skip|p|TestA", "fail|q|")), &out, "/dev/null", "", true); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
@@ -109,8 +109,58 @@ func TestABadAllowFileIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{allow, allow + ".absent"} {
-		if _, err := run(strings.NewReader(""), &bytes.Buffer{}, path, true); err == nil {
+		if _, err := run(strings.NewReader(""), &bytes.Buffer{}, path, "", true); err == nil {
 			t.Errorf("%s is accepted", path)
 		}
+	}
+}
+
+// script is a command that prints events.
+func script(t *testing.T, lines ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	text := "#!/bin/sh\necho \"$@\" > " + dir + "/asked\ncat <<'END'\n" + events(lines...) + "END\n"
+	path := filepath.Join(dir, "again")
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestWhatPassesAtTheSecondTryIsFlaky(t *testing.T) {
+	first := events("pass|p|TestA", "fail|p|TestB", "fail|p|", "pass|q|TestC", "pass|q|", "fail|r [vm]|")
+	again := script(t, "pass|p|TestA", "pass|p|TestB", "pass|p|", "pass|r [vm]|TestD", "pass|r [vm]|")
+	var out bytes.Buffer
+	code, err := run(strings.NewReader(first), &out, "/dev/null", again, true)
+	if err != nil || code != 0 {
+		t.Errorf("code %d, %v", code, err)
+	}
+	for _, want := range []string{"FLAKY", "\n  p TestB\n", "\n  r [vm]\n", "\n4 passed, 0 failed, 0 skipped\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in:\n%s", want, &out)
+		}
+	}
+	if asked, _ := os.ReadFile(filepath.Join(filepath.Dir(again), "asked")); string(asked) != "p r [vm]\n" {
+		t.Errorf("asked for %q", asked)
+	}
+}
+
+func TestWhatFailsTwiceHasFailed(t *testing.T) {
+	first := events("pass|p|TestA", "fail|p|TestB", "fail|p|")
+	for _, second := range [][]string{{"pass|p|TestA", "fail|p|TestB", "fail|p|"}, {"fail|p|"}, {}} {
+		var out bytes.Buffer
+		code, err := run(strings.NewReader(first), &out, "/dev/null", script(t, second...), true)
+		if err != nil || code != 1 || strings.Contains(out.String(), "FLAKY") || !strings.Contains(out.String(), "\n1 passed, 1 failed") {
+			t.Errorf("%q: code %d, %v\n%s", second, code, err, &out)
+		}
+	}
+}
+
+func TestManyFailuresAreNoAccident(t *testing.T) {
+	first := events("fail|p|TestA", "fail|p|", "fail|q|TestA", "fail|q|", "fail|r|TestA", "fail|r|", "fail|s|TestA", "fail|s|")
+	var out bytes.Buffer
+	code, err := run(strings.NewReader(first), &out, "/dev/null", script(t, "pass|p|TestA", "pass|p|"), true)
+	if err != nil || code != 1 || !strings.Contains(out.String(), "\n0 passed, 4 failed") {
+		t.Errorf("code %d, %v\n%s", code, err, &out)
 	}
 }
