@@ -2,6 +2,8 @@ package oci
 
 import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"minictr/pkg/cgroup"
 )
 
 // ExampleSpec is the configuration that the spec command writes: a shell on a
@@ -25,7 +27,7 @@ func ExampleSpec(rootless bool, uid, gid int) *specs.Spec {
 		Mounts:   exampleMounts(),
 		Linux: &specs.Linux{
 			Resources:   &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}},
-			Namespaces:  namespaces("pid", "network", "ipc", "uts", "mount", "cgroup"),
+			Namespaces:  append(namespaces("pid", "network", "ipc", "uts", "mount"), cgroupNamespace()...),
 			MaskedPaths: MaskedPaths(),
 			ReadonlyPaths: []string{
 				"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
@@ -34,7 +36,7 @@ func ExampleSpec(rootless bool, uid, gid int) *specs.Spec {
 	}
 	if rootless {
 		s.Linux.Resources = nil
-		s.Linux.Namespaces = namespaces("pid", "ipc", "uts", "mount", "cgroup", "user")
+		s.Linux.Namespaces = append(namespaces("pid", "ipc", "uts", "mount", "user"), cgroupNamespace()...)
 		s.Linux.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: uint32(uid), Size: 1}}
 		s.Linux.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: uint32(gid), Size: 1}}
 		// sysfs of the host's network namespace cannot be mounted, only bound.
@@ -45,6 +47,15 @@ func ExampleSpec(rootless bool, uid, gid int) *specs.Spec {
 		}
 	}
 	return s
+}
+
+// cgroupNamespace is for cgroup2. With v1 programs expect to find the paths of
+// /proc/self/cgroup below /sys/fs/cgroup.
+func cgroupNamespace() []specs.LinuxNamespace {
+	if h, err := cgroup.Detect(); err != nil || h.Mode() != cgroup.V2 {
+		return nil
+	}
+	return namespaces("cgroup")
 }
 
 // MaskedPaths are files of /proc and /sys that tell about the whole machine.

@@ -117,6 +117,12 @@ func (c *Container) configure() {
 	o := c.Options
 	c.Spec = c.Plan.Spec
 	c.Plan.ID, c.Plan.Bundle, c.Plan.Ordered = c.ID, c.Bundle, true
+	if c.Spec.Linux == nil {
+		c.Spec.Linux = &specs.Linux{}
+	}
+	if c.Spec.Linux.CgroupsPath == "" {
+		c.Spec.Linux.CgroupsPath = "/" + c.ID // where runc and crun have it, and tools look
+	}
 	// Compiled seccomp profiles are kept; no container's id has an @.
 	c.Plan.RunDir = filepath.Join(filepath.Dir(c.dir), "@cache")
 	// Where something has to happen between create and start, run takes both.

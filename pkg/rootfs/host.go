@@ -3,6 +3,7 @@ package rootfs
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -167,17 +168,38 @@ func mountsBelow(dir string) ([]string, error) {
 		return nil, fmt.Errorf("list mounts: %w", err)
 	}
 	defer f.Close()
+	return mountPoints(f, func(point, _ string) bool { return strings.HasPrefix(point, dir+"/") })
+}
+
+// mountPoints lists those of a mountinfo table (proc_pid_mountinfo(5)) that are
+// wanted, by mount point and type; what is below comes first.
+func mountPoints(table io.Reader, wanted func(point, kind string) bool) ([]string, error) {
 	var points []string
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(table)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		if fields := strings.Fields(lines.Text()); len(fields) > 4 {
-			point := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(fields[4])
-			if strings.HasPrefix(point, dir+"/") {
-				points = append(points, point)
-			}
+		before, after, _ := strings.Cut(lines.Text(), " - ")
+		fields, kind := strings.Fields(before), strings.Fields(after)
+		if len(fields) < 5 || len(kind) == 0 {
+			continue
+		}
+		point := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(fields[4])
+		if wanted(point, kind[0]) {
+			points = append(points, point)
 		}
 	}
-	slices.SortFunc(points, func(a, b string) int { return strings.Compare(b, a) }) // what is below comes first
+	slices.SortFunc(points, func(a, b string) int { return strings.Compare(b, a) })
 	return points, lines.Err()
+}
+
+// BareMounts lists the host's proc and sysfs mounts outside of root, for Chroot.
+func BareMounts(root string) ([]string, error) {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil, fmt.Errorf("list mounts: %w", err)
+	}
+	defer f.Close()
+	return mountPoints(f, func(point, kind string) bool {
+		return (kind == "proc" || kind == "sysfs") && point != root && !strings.HasPrefix(point, root+"/")
+	})
 }

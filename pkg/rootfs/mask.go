@@ -16,8 +16,14 @@ func nullSlot(i int) kernel.Slot { return kernel.Slot(fmt.Sprintf("null-%d", i))
 // read-only tmpfs. What does not exist needs no mask. /dev/null is the host's
 // own, taken by Sources before the image had a say: a container whose /dev/null
 // is something else cannot make us mount that over /proc/kcore instead.
-func Mask(paths []string) step.Step {
+//
+// share has all directories under the same tmpfs, for kernels that copy
+// detached mounts (Linux 6.15); older ones get a tmpfs for each.
+func Mask(paths []string, share bool) step.Step {
 	var calls []kernel.Call
+	if share {
+		calls = append(emptyFS(), kernel.Fsmount(kernel.FD(fsSlot), unix.MOUNT_ATTR_RDONLY).Into(coverSlot))
+	}
 	for i, p := range paths {
 		dir := kernel.Slot(fmt.Sprintf("masked-dir-%d", i))
 		file := kernel.Slot(fmt.Sprintf("masked-file-%d", i))
@@ -26,7 +32,7 @@ func Mask(paths []string) step.Step {
 			look(p, 0, file).IfFailed(dir),
 			kernel.MoveMount(kernel.FD(nullSlot(i)), "", kernel.FD(file), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
 				IfOK(file).As("mount --bind /dev/null "+p))
-		calls = append(calls, coverDirectory(p, dir)...)
+		calls = append(calls, coverDirectory(p, dir, share)...)
 	}
 	return step.Step{
 		Name: "rootfs.mask", Topic: book.Containers, Side: step.Inside, Calls: calls,
@@ -41,17 +47,34 @@ func look(p string, flags kernel.OpenFlags, slot kernel.Slot) kernel.Call {
 	return kernel.OpenInRoot(p, flags, 0).Into(slot).Allowing(unix.ENOENT, unix.ENOTDIR, unix.EACCES)
 }
 
-func coverDirectory(p string, dir kernel.Slot) []kernel.Call {
+// coverSlot is the tmpfs that all masked directories share.
+const coverSlot kernel.Slot = "masked-by"
+
+// emptyFS makes a tmpfs with room for nothing but its root.
+func emptyFS() []kernel.Call {
 	fs := kernel.FD(fsSlot)
 	return []kernel.Call{
-		kernel.Fsopen("tmpfs").Into(fsSlot).IfOK(dir),
-		kernel.FsconfigString(fs, "nr_blocks", "1").IfOK(dir),
-		kernel.FsconfigString(fs, "nr_inodes", "1").IfOK(dir),
-		kernel.FsconfigCreate(fs).IfOK(dir),
-		kernel.Fsmount(fs, unix.MOUNT_ATTR_RDONLY).Into(mountSlot).IfOK(dir),
-		kernel.MoveMount(kernel.FD(mountSlot), "", kernel.FD(dir), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
-			IfOK(dir).As("mount -t tmpfs -o ro tmpfs " + p),
+		kernel.Fsopen("tmpfs").Into(fsSlot),
+		kernel.FsconfigString(fs, "nr_blocks", "1"),
+		kernel.FsconfigString(fs, "nr_inodes", "1"),
+		kernel.FsconfigCreate(fs),
 	}
+}
+
+func coverDirectory(p string, dir kernel.Slot, share bool) []kernel.Call {
+	var calls []kernel.Call
+	if share {
+		calls = append(calls, kernel.OpenTree(kernel.FD(coverSlot), "", cloneTree|unix.AT_EMPTY_PATH).Into(mountSlot))
+	} else {
+		calls = append(emptyFS(), kernel.Fsmount(kernel.FD(fsSlot), unix.MOUNT_ATTR_RDONLY).Into(mountSlot))
+	}
+	calls = append(calls,
+		kernel.MoveMount(kernel.FD(mountSlot), "", kernel.FD(dir), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
+			As("mount -t tmpfs -o ro tmpfs "+p))
+	for i := range calls {
+		calls[i] = calls[i].IfOK(dir)
+	}
+	return calls
 }
 
 // ReadOnly binds paths over themselves, read-only.

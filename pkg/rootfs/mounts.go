@@ -28,9 +28,14 @@ type Mount struct {
 
 	taken   bool // the host took the source, see HostSources
 	ordered bool // see InOrder
+	sealed  bool // see Sealed
 
 	userns kernel.Slot // with the maps of an idmapped mount, see Map
 }
+
+// Sealed reports a new /dev that is to be read-only. The mount itself is not,
+// until the nodes are there: see SealDev.
+func (m Mount) Sealed() bool { return m.sealed }
 
 // Binds reports whether m shows something of the host.
 func (m Mount) Binds() bool { return m.bind }
@@ -87,6 +92,9 @@ func Parse(mounts []specs.Mount) ([]Mount, error) {
 				return nil, fmt.Errorf("mount %s: %q is no option of a bind mount", m.Destination, p.data[0])
 			}
 			p.lookAtSource()
+		}
+		if p.Destination == "/dev" && !p.bind && p.set&unix.MOUNT_ATTR_RDONLY != 0 {
+			p.sealed, p.set = true, p.set&^unix.MOUNT_ATTR_RDONLY
 		}
 		p.name = p.stepName()
 		for used[p.name] {

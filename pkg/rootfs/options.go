@@ -88,6 +88,8 @@ func parseOptions(m specs.Mount) options {
 			o.propagation = append(o.propagation, p)
 		case strings.HasPrefix(opt, "r") && attrs[opt[1:]] != 0:
 			o.rset |= attrs[opt[1:]]
+		case opt == "rnorelatime":
+			o.rclear |= unix.MOUNT_ATTR__ATIME // relatime is the kernel's choice if nothing is said
 		case strings.HasPrefix(opt, "r") && cleared[opt[1:]] != 0:
 			o.rclear |= cleared[opt[1:]]
 		case superblock[opt] && o.bind:
@@ -101,6 +103,9 @@ func parseOptions(m specs.Mount) options {
 	const atime = unix.MOUNT_ATTR__ATIME
 	if (o.set|o.clear)&atime != 0 && o.bind {
 		o.clear |= atime
+	}
+	if (o.rset|o.rclear)&atime != 0 {
+		o.rclear |= atime
 	}
 	return o
 }

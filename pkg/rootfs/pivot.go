@@ -59,17 +59,24 @@ func Pivot(propagation kernel.MountFlags) step.Step {
 }
 
 // Chroot is the way without pivot_root, for hosts whose root is an initramfs.
-// The host's tree stays mounted behind the container's back.
-func Chroot() step.Step {
+// The host's tree stays mounted behind the container's back, but for bare, its
+// proc and sysfs mounts: the kernel lets a user namespace in the container mount
+// a new proc only if one can be seen that nothing covers, and the host's would
+// be such a one.
+func Chroot(bare []string) step.Step {
+	var calls []kernel.Call
+	for _, point := range bare {
+		calls = append(calls, kernel.Umount2(point, unix.MNT_DETACH).Allowing(unix.EINVAL, unix.ENOENT).As("umount -l "+point))
+	}
 	return step.Step{
 		Name: "rootfs.chroot", Topic: book.Namespaces, Side: step.Inside,
 		Why: "an initramfs cannot be pivoted away from; move the new root over it",
-		Calls: []kernel.Call{
+		Calls: append(calls,
 			kernel.Fchdir(kernel.FD(step.Root)),
 			kernel.Mount(".", "/", "", unix.MS_MOVE, "").As("mount --move . /"),
 			kernel.Chroot(".").As("chroot ."),
 			kernel.Chdir("/"),
-		},
+		),
 		Rule: "the mount table vanishes with its namespace",
 		Risk: "the container would keep the host's whole file system as its own",
 	}
@@ -82,6 +89,19 @@ func Seal() step.Step {
 		Why:   "a read-only root: the program can write to volumes and tmpfs only",
 		Calls: []kernel.Call{kernel.MountSetattr(kernel.AtFDCWD, "/", 0, unix.MOUNT_ATTR_RDONLY, 0, 0).As("mount -o remount,bind,ro /")},
 		Rule:  "the mount table vanishes with its namespace",
+	}
+}
+
+// SealDev makes /dev read-only, if the configuration wants it so, when the nodes
+// and the mounts below are in their places.
+func SealDev() step.Step {
+	return step.Step{
+		Name: "rootfs.seal-dev", Topic: book.Containers, Side: step.Inside,
+		Why: "a read-only /dev: nothing can be added to what is there",
+		Calls: []kernel.Call{
+			kernel.MountSetattr(kernel.AtFDCWD, "/dev", unix.AT_SYMLINK_NOFOLLOW, unix.MOUNT_ATTR_RDONLY, 0, 0).As("mount -o remount,bind,ro /dev"),
+		},
+		Rule: "the mount table vanishes with its namespace",
 	}
 }
 

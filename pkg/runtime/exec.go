@@ -44,6 +44,10 @@ func ExecPlan(c *Config, pid int, p *specs.Process, io IO) (step.Plan, error) {
 	b.forgetCgroup()
 	b.label(p)
 	b.addIfAny(cgroup.Enter(b.cg, false))
+	if p.OOMScoreAdj != nil {
+		b.add(process.OOMScore(*p.OOMScoreAdj))
+	}
+	b.attributes(p) // as long as we have the host's rights
 	if b.ns.Descends() {
 		b.add(namespace.Descend(b.ns))
 	}

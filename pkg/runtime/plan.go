@@ -303,6 +303,9 @@ func (b *builder) tree(mounts []rootfs.Mount) {
 	if b.io.Terminal {
 		b.add(terminal.Open(b.terminal(b.spec.Process)), terminal.Fetch(), terminal.Console(), terminal.Attach())
 	}
+	if slices.ContainsFunc(mounts, rootfs.Mount.Sealed) {
+		b.add(rootfs.SealDev())
+	}
 }
 
 // hierarchies are the cgroup hierarchies that the container gets to see: those
@@ -356,6 +359,17 @@ func (b *builder) devices() []specs.LinuxDevice {
 	return all
 }
 
+// masked are the paths to hide, each once.
+func (b *builder) masked() []string {
+	var list []string
+	for _, p := range b.spec.Linux.MaskedPaths {
+		if p = filepath.Clean(p); !slices.Contains(list, p) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
 // surroundings: names, network and kernel settings, then the covers.
 func (b *builder) surroundings() {
 	if b.spec.Hostname != "" || b.spec.Domainname != "" {
@@ -371,8 +385,8 @@ func (b *builder) surroundings() {
 	if len(l.Sysctl) > 0 {
 		b.add(process.Sysctl(l.Sysctl))
 	}
-	if len(l.MaskedPaths) > 0 {
-		b.add(rootfs.Mask(l.MaskedPaths))
+	if masked := b.masked(); len(masked) > 0 {
+		b.add(rootfs.Mask(masked, copiesDetached()))
 	}
 	if len(l.ReadonlyPaths) > 0 {
 		b.add(rootfs.ReadOnly(l.ReadonlyPaths))

@@ -40,7 +40,7 @@ func (b *builder) sources(mounts []rootfs.Mount) {
 	if b.c.Overlay == nil {
 		root = b.rootPath()
 	}
-	b.taken = rootfs.HostSources(mounts, b.spec.Linux.MaskedPaths, b.devices(), root)
+	b.taken = rootfs.HostSources(mounts, b.masked(), b.devices(), root)
 	b.add(b.taken)
 	if b.c.Overlay != nil {
 		b.mappedOverlay()
@@ -68,7 +68,7 @@ func (b *builder) root(mounts []rootfs.Mount, devices []specs.LinuxDevice) {
 				mounts[i] = m.InOrder()
 			}
 		}
-		b.add(rootfs.Sources(mounts, b.spec.Linux.MaskedPaths))
+		b.add(rootfs.Sources(mounts, b.masked()))
 	}
 	b.cgroupSources(mounts)
 	b.add(rootfs.Private(unix.MS_SLAVE))
@@ -82,7 +82,8 @@ func (b *builder) root(mounts []rootfs.Mount, devices []specs.LinuxDevice) {
 	}
 	b.hooks()
 	if b.c.NoPivot {
-		b.add(rootfs.Chroot())
+		bare, err := rootfs.BareMounts(b.rootPath())
+		b.try(rootfs.Chroot(bare), err)
 	} else {
 		b.add(rootfs.Pivot(unix.MS_SLAVE))
 	}
@@ -102,7 +103,7 @@ func (b *builder) sharedRoot(mounts []rootfs.Mount, devices []specs.LinuxDevice)
 	case b.spec.Root.Readonly:
 		b.fail(fmt.Errorf("a read-only root needs a mount namespace of the container's own"))
 	}
-	b.add(rootfs.Sources(mounts, b.spec.Linux.MaskedPaths))
+	b.add(rootfs.Sources(mounts, b.masked()))
 	if b.userns() {
 		b.add(rootfs.DeviceSources(devices))
 	}
