@@ -34,6 +34,7 @@ const someContainers = "at least one container"
 
 func newStop(a *app) *cobra.Command {
 	var seconds int
+	var sig unix.Signal
 	cmd := &cobra.Command{
 		Use:   "stop [OPTIONS] CONTAINER...",
 		Short: "Ask containers to end, and kill them if they do not",
@@ -49,14 +50,14 @@ what the image says). One that has not ended after ten seconds is killed.`,
 				timeout = duration(cmd.Flags(), "time", seconds)
 			}
 			return a.eachContainer(cmd.Context(), args, func(e *engine.Engine, c *engine.Container) error {
-				return e.Stop(cmd.Context(), c, timeout)
+				return e.StopWith(cmd.Context(), c, timeout, sig)
 			})
 		},
 	}
 	cmd.Flags().IntVarP(&seconds, "timeout", "t", 10, "`seconds` to wait before killing; -1: for ever")
 	cmd.Flags().IntVar(&seconds, "time", 10, "the same as --timeout")
 	cmd.Flags().Lookup("time").Hidden = true
-	refuse(cmd.Flags(), "signal")
+	flag(cmd.Flags(), &sig, "signal,s", "signal", "the signal instead of the container's own", config.ParseSignal)
 	return cmd
 }
 

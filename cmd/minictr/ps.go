@@ -201,7 +201,9 @@ func pairsOf(labels map[string]string) string {
 func statusOf(s record.State) string {
 	switch s.Status {
 	case record.Running:
-		return "Up " + units.HumanDuration(time.Since(s.StartedAt))
+		return "Up " + units.HumanDuration(time.Since(s.StartedAt)) + healthOf(s.Health)
+	case record.Restarting:
+		return fmt.Sprintf("Restarting (%d) %s", s.ExitCode, ago(s.FinishedAt))
 	case record.Paused:
 		return "Up " + units.HumanDuration(time.Since(s.StartedAt)) + " (Paused)"
 	case record.Exited:
@@ -211,6 +213,17 @@ func statusOf(s record.State) string {
 	default:
 		return "Created"
 	}
+}
+
+// healthOf is what the STATUS column has behind the time.
+func healthOf(h *record.Health) string {
+	switch {
+	case h == nil:
+		return ""
+	case h.Status == "starting":
+		return " (health: starting)"
+	}
+	return " (" + h.Status + ")"
 }
 
 // portsOf is the PORTS column. Neighbours that lead to neighbours are one range.

@@ -33,6 +33,7 @@ type containerFlags struct {
 	labels     []string
 	labelFiles []string
 	stopAfter  int
+	health     healthFlags
 }
 
 func (c *containerFlags) add(fs *pflag.FlagSet) {
@@ -45,6 +46,7 @@ func (c *containerFlags) add(fs *pflag.FlagSet) {
 	c.addNetwork(fs)
 	c.addStorage(fs)
 	c.addIdentity(fs)
+	c.addLife(fs)
 	c.addRefused(fs)
 }
 
@@ -205,7 +207,6 @@ func (c *containerFlags) addIdentity(fs *pflag.FlagSet) {
 	flag(fs, &c.pull, "pull", "when", "ask the registry for the image: missing, always or never", engine.ParsePullPolicy).DefValue = "missing"
 	flag(fs, &c.platform, "platform", "OS/ARCH", "an image for this platform", image.ParsePlatform)
 	fs.BoolVarP(&c.quiet, "quiet", "q", false, "do not show the progress of a pull")
-	add(fs, "restart", "policy", "no: it is not started again (others are not supported yet)", only("no"))
 	fs.StringVar(&c.Log.Driver, "log-driver", "", "where its output is kept: json-file, local, journald, syslog or none (the machine's `driver`)")
 	add(fs, "log-opt", "KEY=VALUE", "an option of that driver, such as max-size=10m", func(s string) error {
 		key, value, ok := strings.Cut(s, "=")
@@ -242,6 +243,9 @@ func (c *containerFlags) finish(fs *pflag.FlagSet, args []string) error {
 	}
 	c.Env = env
 	if err := c.readLabels(); err != nil {
+		return err
+	}
+	if err := c.healthCheck(); err != nil {
 		return err
 	}
 	return c.Validate()

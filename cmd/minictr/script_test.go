@@ -163,7 +163,7 @@ func listen(ts *testscript.TestScript, _ bool, args []string) {
 
 // lasting are files that say nothing about any container, as compiled seccomp
 // profiles do not.
-var lasting = map[string]bool{"lock": true, "last": true, "subnet": true}
+var lasting = map[string]bool{"events": true, "lock": true, "last": true, "subnet": true}
 
 // empty DIR...: there are no files below the directories.
 func empty(ts *testscript.TestScript, _ bool, args []string) {

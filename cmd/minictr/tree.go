@@ -58,7 +58,10 @@ var topLevel = []entry{
 	{"create", containers, newCreate},
 	{"start", containers, newStart},
 	{"stop", containers, newStop},
+	{"restart", containers, newRestart},
 	{"kill", containers, newKill},
+	{"pause", containers, newPause},
+	{"unpause", containers, newUnpause},
 	{"wait", containers, newWait},
 	{"rm", containers, newRm},
 	{"ps", containers, newPs},
@@ -75,6 +78,7 @@ var topLevel = []entry{
 	{"diff", containers, newDiff},
 	{"commit", containers, newCommit},
 	{"export", containers, newExport},
+	{"update", containers, newUpdate},
 
 	{"pull", images, newPull},
 	{"images", images, newImages},
@@ -106,7 +110,10 @@ var (
 		{name: "create", make: newCreate},
 		{name: "start", make: newStart},
 		{name: "stop", make: newStop},
+		{name: "restart", make: newRestart},
 		{name: "kill", make: newKill},
+		{name: "pause", make: newPause},
+		{name: "unpause", make: newUnpause},
 		{name: "wait", make: newWait},
 		{name: "rm", make: newRm},
 		{name: "ls", make: newContainerLs},
@@ -123,6 +130,7 @@ var (
 		{name: "commit", make: newCommit},
 		{name: "export", make: newExport},
 		{name: "prune", make: newContainerPrune},
+		{name: "update", make: newUpdate},
 	}
 	imageCommands = []entry{
 		{name: "pull", make: newPull},
@@ -146,6 +154,7 @@ var (
 		{name: "events", make: newEvents},
 		{name: "info", make: newInfo},
 		{name: "prune", make: newSystemPrune},
+		{name: "start-enabled", make: newStartEnabled},
 	}
 )
 

@@ -89,10 +89,8 @@ var kinds = map[string]string{
 
 // dockerCommands are those of docker's commands that are still to come.
 var dockerCommands = set(`
-	build compose history login logout network pause plugin push restart save search
-	secret service stack swarm unpause update
-	container.pause container.restart container.unpause
-	container.update image.build image.history image.push image.save volume.update
+	build compose history login logout network plugin push save search secret service stack swarm
+	image.build image.history image.push image.save volume.update
 	buildx builder checkpoint config context manifest node trust`)
 
 func set(names string) map[string]bool {

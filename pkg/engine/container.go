@@ -27,7 +27,8 @@ type Record struct {
 	Mounts []config.Mount `json:"mounts,omitempty"`
 
 	// IDs are its users, if it has a user namespace of its own.
-	IDs *bundle.IDRange `json:"ids,omitempty"`
+	IDs    *bundle.IDRange `json:"ids,omitempty"`
+	Health *config.Health  `json:"health,omitempty"` // the user's and the image's; nil: none
 }
 
 // Image is what a container was made from. The configuration is a copy: the
@@ -48,6 +49,7 @@ type Container struct {
 	Warnings []string // what Create found that this machine cannot do, and left out
 
 	made []string // volumes that Create made for it
+	lost bool     // its shim was found killed
 }
 
 // ShortID is the form people see: 12 hex digits.

@@ -50,7 +50,7 @@ func (e *Engine) Create(ctx context.Context, c config.Config, o ImageOptions) (*
 	r := Record{
 		ID: newID(), Created: time.Now().UTC(), Config: c,
 		Image:  Image{ID: img.ID.String(), Name: imageName(c.Image, img), Config: img.Config.Config},
-		Layers: img.LowerDirs(),
+		Layers: img.LowerDirs(), Health: health(&c, img),
 	}
 	if _, err := (&Container{Record: r}).logTag(c.Log.Options["tag"]); err != nil {
 		return nil, err
@@ -101,7 +101,9 @@ func (e *Engine) register(r *Record) (*Container, error) {
 	if err != nil {
 		return nil, errors.Join(err, reservation.Abandon(), volumes.discard())
 	}
-	return &Container{Record: *r, Name: name, State: record.State{Status: record.Created}, made: volumes.made}, nil
+	c := &Container{Record: *r, Name: name, State: record.State{Status: record.Created}, made: volumes.made}
+	e.tell(c, "create", nil)
+	return c, nil
 }
 
 // Forget takes back a Create whose container never ran: the container, and the

@@ -26,7 +26,7 @@ func (e *Engine) Inspect(ref string) (*Inspection, error) {
 	i := &Inspection{
 		ID: c.ID, Created: c.Created, State: inspectState(c.State), Image: c.Image.ID,
 		ResolvConfPath: filepath.Join(dir, dnsFile), HostnamePath: filepath.Join(dir, nameFile), HostsPath: filepath.Join(dir, hostsFile),
-		LogPath: e.logPath(c), Name: "/" + c.Name, Driver: "overlay2", Platform: "linux",
+		LogPath: e.logPath(c), Name: "/" + c.Name, RestartCount: c.State.Restarts, Driver: "overlay2", Platform: "linux",
 		HostConfig: c.hostConfig(), Config: c.config(), NetworkSettings: e.inspectNetwork(c), Mounts: e.inspectMounts(c),
 		GraphDriver: InspectGraphDriver{Name: "overlay2", Data: map[string]string{
 			"LowerDir": strings.Join(c.Layers, ":"), "UpperDir": filepath.Join(dir, upperDir),
@@ -41,7 +41,8 @@ func (e *Engine) Inspect(ref string) (*Inspection, error) {
 
 func inspectState(s record.State) InspectState {
 	return InspectState{
-		Status: string(s.Status), Running: s.Live(), Paused: s.Status == record.Paused, Dead: s.Status == record.Dead,
+		Status: string(s.Status), Running: s.Live(), Paused: s.Status == record.Paused, Restarting: s.Status == record.Restarting,
+		Health: inspectHealth(s.Health), Dead: s.Status == record.Dead,
 		OOMKilled: s.OOMKilled, Pid: s.Pid, ExitCode: s.ExitCode, Error: s.Error, StartedAt: s.StartedAt, FinishedAt: s.FinishedAt,
 	}
 }
@@ -61,6 +62,9 @@ func (c *Container) hostConfig() InspectHostConfig {
 	h.LogConfig = InspectLog{cmp.Or(cfg.Log.Driver, "json-file"), cfg.Log.Options}
 	if h.LogConfig.Config == nil {
 		h.LogConfig.Config = map[string]string{}
+	}
+	if cfg.Init {
+		h.Init = &cfg.Init
 	}
 	if h.NetworkMode == "" {
 		h.NetworkMode = "bridge"
@@ -148,7 +152,7 @@ func (c *Container) config() InspectConfig {
 		Hostname: cfg.Hostname, Domainname: cfg.Domainname, User: cfg.User, Tty: cfg.TTY, OpenStdin: cfg.OpenStdin,
 		StdinOnce: cfg.StdinOnce, Env: bundle.Environment(img.Env, cfg.Env), Cmd: cfg.Command, Image: c.Image.Name,
 		Volumes: img.Volumes, WorkingDir: cfg.WorkingDir, Entrypoint: img.Entrypoint, Labels: map[string]string{},
-		StopSignal: cfg.StopSignal, ExposedPorts: map[string]struct{}{},
+		StopSignal: cmp.Or(cfg.StopSignal, img.StopSignal), Healthcheck: c.Health, ExposedPorts: map[string]struct{}{},
 	}
 	if i.Hostname == "" {
 		i.Hostname = c.ShortID()

@@ -1,6 +1,11 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"minictr/pkg/engine/config"
+	"minictr/pkg/record"
+)
 
 // The types of this file have docker's names and shapes: what is written for
 // the output of `docker inspect` works on ours.
@@ -46,6 +51,14 @@ type InspectState struct {
 	Error      string
 	StartedAt  time.Time
 	FinishedAt time.Time
+	Health     *InspectHealth `json:",omitempty"`
+}
+
+// InspectHealth is what the health check has found.
+type InspectHealth struct {
+	Status        string
+	FailingStreak int
+	Log           []record.Probe
 }
 
 // InspectHostConfig is what the container may do and use.
@@ -56,6 +69,7 @@ type InspectHostConfig struct {
 	PortBindings    map[string][]InspectPort
 	RestartPolicy   InspectRestart
 	AutoRemove      bool
+	Init            *bool `json:",omitempty"`
 	VolumesFrom     []string
 	CapAdd          []string
 	CapDrop         []string
@@ -153,8 +167,9 @@ type InspectConfig struct {
 	WorkingDir   string
 	Entrypoint   []string
 	Labels       map[string]string
-	StopSignal   string `json:",omitempty"`
-	StopTimeout  *int   `json:",omitempty"`
+	StopSignal   string         `json:",omitempty"`
+	StopTimeout  *int           `json:",omitempty"`
+	Healthcheck  *config.Health `json:",omitempty"`
 }
 
 // InspectNetwork is where the container is reached.

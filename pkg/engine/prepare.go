@@ -58,6 +58,11 @@ func (e *Engine) bundle(c *Container, net *netPlace) (*runtime.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Config.Init {
+		if err := withReaper(spec, dir); err != nil {
+			return nil, err
+		}
+	}
 	if spec.Linux.Resources, _, err = fit(spec.Linux.Resources); err != nil {
 		return nil, err
 	}

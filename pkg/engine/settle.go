@@ -14,6 +14,7 @@ import (
 	"minictr/pkg/record"
 	"minictr/pkg/shim"
 	"minictr/pkg/shim/client"
+	"minictr/pkg/shim/wire"
 )
 
 // Settle clears up behind processes that were killed: shims whose containers
@@ -27,7 +28,11 @@ func (e *Engine) Settle(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		errs = append(errs, shim.Settle(e.Dirs, id))
+		killed, err := shim.Settle(e.Dirs, id)
+		if killed {
+			err = errors.Join(err, e.revive(ctx, id))
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(append(errs, record.Sweep(e.Dirs, e.forget))...)
 }
@@ -52,7 +57,8 @@ func (e *Engine) alone(ctx context.Context, c *Container) (*record.Lock, error) 
 // damaged.
 func (e *Engine) aloneByForce(ctx context.Context, c *Container) (*record.Lock, error) {
 	return e.aloneMeanwhile(ctx, c, func() {
-		_ = client.Signal(ctx, e.Dirs, c.ID, unix.SIGKILL) // whom nobody hears it has ended
+		last := wire.Request{Do: wire.DoSignal, Signal: int(unix.SIGKILL), ByUser: true, Last: true}
+		_ = client.Ask(ctx, e.Dirs, c.ID, last) // if nobody hears it has ended
 	})
 }
 
@@ -70,16 +76,22 @@ func (e *Engine) aloneMeanwhile(ctx context.Context, c *Container, meanwhile fun
 		if _, err := os.Lstat(e.Dirs.Journal(c.ID)); errors.Is(err, fs.ErrNotExist) {
 			return lock, nil
 		}
-		if err := errors.Join(lock.Keep(), shim.Settle(e.Dirs, c.ID)); err != nil {
+		if err := lock.Keep(); err != nil { // Settle takes it itself
 			return nil, err
 		}
+		killed, err := shim.Settle(e.Dirs, c.ID)
+		if err != nil {
+			return nil, err
+		}
+		c.lost = c.lost || killed
 	}
 }
 
 // patience is how long a shim may take to end after its container has.
 const patience = 10 * time.Second
 
-// settle clears up behind a container's shim, and reads how it ended.
+// settle clears up behind a container's shim, and reads how it ended. If the
+// shim was killed, its container's policy has its say.
 func (e *Engine) settle(ctx context.Context, c *Container) error {
 	lock, err := e.alone(ctx, c)
 	if err == nil {
@@ -87,6 +99,10 @@ func (e *Engine) settle(ctx context.Context, c *Container) error {
 	}
 	if err == nil {
 		err = e.refresh(c)
+	}
+	if err == nil && c.lost {
+		c.lost = false
+		err = e.revive(ctx, c.ID)
 	}
 	return err
 }

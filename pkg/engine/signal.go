@@ -41,6 +41,9 @@ func (c *Container) pidfd() (int, error) {
 	if !c.Running() {
 		return -1, &NotRunningError{c.Name}
 	}
+	if c.State.Status == record.Restarting {
+		return -1, fmt.Errorf("container %s is restarting, wait until it runs", c.Name)
+	}
 	fd, err := unix.PidfdOpen(c.State.Pid, 0)
 	if err == nil && record.Alive(c.State.Pid, c.State.PidStart) {
 		return fd, nil

@@ -20,6 +20,8 @@ type StartOptions struct {
 	Pause          func(wire.PausePoint) error // asked before every step
 	Without        []string                    // steps to leave out
 	Fault          *wire.Fault                 // for tests
+
+	restarts int // how often the container's policy has started it, this time included
 }
 
 // Start makes and runs a container. It returns when its program runs; a
@@ -62,7 +64,7 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*clie
 	}
 	session, err := client.Start(ctx, client.Options{
 		Streams: o.Streams, Dirs: e.Dirs, ID: c.ID, Shim: program, Observe: o.Observe, Pause: o.Pause, Fault: o.Fault,
-		Marker: marker.File,
+		Marker: marker.File, Restarts: o.restarts,
 	})
 	if err != nil {
 		var failed *wire.Failure
@@ -79,6 +81,7 @@ func (e *Engine) shimConfig(c *Container) (shim.Config, error) {
 	s := shim.Config{
 		Log:   log,
 		Stdin: c.Config.OpenStdin, StdinOnce: c.Config.StdinOnce, AutoRemove: c.Config.AutoRemove,
+		Restart: c.policy(), Health: c.healthCheck(), About: c.about(),
 	}
 	if c.Config.AutoRemove {
 		s.Volumes = c.anonymous()

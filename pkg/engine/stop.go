@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,6 +13,7 @@ import (
 	"minictr/pkg/engine/config"
 	"minictr/pkg/network"
 	"minictr/pkg/record"
+	"minictr/pkg/shim/wire"
 )
 
 // DefaultStopTimeout is how long a container has to end when it is asked to.
@@ -20,9 +22,10 @@ const DefaultStopTimeout = 10 * time.Second
 // Kill sends a signal. One that ends a container for sure is waited for, as by
 // docker: afterwards the container has ended.
 func (e *Engine) Kill(ctx context.Context, c *Container, sig unix.Signal) error {
-	if err := c.Signal(sig); err != nil {
+	if err := e.signal(ctx, c, sig, c.endsWith(sig)); err != nil {
 		return err
 	}
+	e.tell(c, "kill", map[string]string{"signal": strconv.Itoa(int(sig))})
 	if sig == unix.SIGKILL {
 		_, err := e.Wait(ctx, c)
 		return err
@@ -30,10 +33,36 @@ func (e *Engine) Kill(ctx context.Context, c *Container, sig unix.Signal) error 
 	return nil
 }
 
+// signal sends a signal to the container's first process. Its shim has to know
+// of it if there is a policy that would start the container again, or if the
+// container stands still. last says that the user wants the container to end.
+func (e *Engine) signal(ctx context.Context, c *Container, sig unix.Signal, last bool) error {
+	if !c.policy().Active() && c.State.Status != record.Paused {
+		return c.Signal(sig)
+	}
+	if !c.Running() {
+		return &NotRunningError{c.Name}
+	}
+	return e.ask(ctx, c, wire.Request{Do: wire.DoSignal, Signal: int(sig), ByUser: true, Last: last})
+}
+
+// endsWith tells whether a signal counts as the wish that the container ends:
+// by docker's rule each one does if the container has no stop signal of its
+// own, and else that one and SIGKILL.
+func (c *Container) endsWith(sig unix.Signal) bool {
+	own := c.Config.StopSignal != "" || c.Image.Config.StopSignal != ""
+	return !own || sig == unix.SIGKILL || sig == c.StopSignal()
+}
+
 // Stop asks a container to end and kills it when the time is over; nil means
 // the container's own, else docker's ten seconds. A negative time waits for
 // ever. A container that does not run is stopped already.
 func (e *Engine) Stop(ctx context.Context, c *Container, timeout *time.Duration) error {
+	return e.StopWith(ctx, c, timeout, 0)
+}
+
+// StopWith is Stop with another signal than the container's own; 0 is none.
+func (e *Engine) StopWith(ctx context.Context, c *Container, timeout *time.Duration, sig unix.Signal) error {
 	limit := DefaultStopTimeout
 	if timeout == nil {
 		timeout = c.Config.StopTimeout
@@ -41,13 +70,29 @@ func (e *Engine) Stop(ctx context.Context, c *Container, timeout *time.Duration)
 	if timeout != nil {
 		limit = *timeout
 	}
+	if sig == 0 {
+		sig = c.StopSignal()
+	}
+	if !c.Running() {
+		_, err := e.Wait(ctx, c)
+		return err
+	}
+	if err := e.end(ctx, c, limit, sig); err != nil {
+		return err
+	}
+	e.tell(c, "stop", nil)
+	return nil
+}
+
+func (e *Engine) end(ctx context.Context, c *Container, limit time.Duration, sig unix.Signal) error {
 	var over *NotRunningError
-	if err := c.Signal(c.StopSignal()); errors.As(err, &over) {
+	if err := e.signal(ctx, c, sig, true); errors.As(err, &over) {
 		_, err := e.Wait(ctx, c)
 		return err
 	} else if err != nil {
 		return err
 	}
+	e.tell(c, "kill", map[string]string{"signal": strconv.Itoa(int(sig))})
 	soon, cancel := ctx, func() {}
 	if limit >= 0 {
 		soon, cancel = context.WithTimeout(ctx, limit)
@@ -75,7 +120,7 @@ type RemoveOptions struct {
 func (e *Engine) Remove(ctx context.Context, c *Container, o RemoveOptions) error {
 	if c.Running() {
 		if !o.Force {
-			return fmt.Errorf("container %s is running: stop it first, or remove it with -f", c.Name)
+			return fmt.Errorf("container %s is %s: stop it first, or remove it with -f", c.Name, c.State.Status)
 		}
 		var over *NotRunningError
 		if err := e.Kill(ctx, c, unix.SIGKILL); err != nil && !errors.As(err, &over) {
@@ -100,6 +145,7 @@ func (e *Engine) Remove(ctx context.Context, c *Container, o RemoveOptions) erro
 		return err
 	}
 	given := e.giveBack(c)
+	e.tell(c, "destroy", nil)
 	finish, err := record.Vanish(e.Dirs, c.ID)
 	if given != nil { // what the container had claimed is not to be read any more
 		err = errors.Join(err, network.Sweep(e.Dirs.Run, e.exists))
@@ -151,4 +197,12 @@ func (c *Container) anonymous() []string {
 }
 
 // Rename gives a container another name.
-func (e *Engine) Rename(c *Container, name string) error { return record.Rename(e.Dirs, c.ID, name) }
+func (e *Engine) Rename(c *Container, name string) error {
+	if err := record.Rename(e.Dirs, c.ID, name); err != nil {
+		return err
+	}
+	old := c.Name
+	c.Name = name
+	e.tell(c, "rename", map[string]string{"oldName": "/" + old})
+	return nil
+}

@@ -31,6 +31,7 @@ const house = `
    pkg/volume
    pkg/logging
    pkg/record
+   pkg/reaper        the first process of run --init: instructions, not Go
 
 3  pkg/runtime       config.json to plan: the only place where features meet
 

@@ -30,6 +30,7 @@ type Image struct {
 	Descriptor ocispec.Descriptor // of the manifest
 	Manifest   ocispec.Manifest
 	Config     ocispec.Image
+	Health     *Health // nil: none
 	Layers     []Layer // bottom first
 
 	Created time.Time

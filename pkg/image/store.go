@@ -225,6 +225,10 @@ func (s *Store) describe(e entry, m ocispec.Manifest, rawConfig []byte) (*Image,
 	if err := json.Unmarshal(rawConfig, &img.Config); err != nil {
 		return nil, fmt.Errorf("read image config %s: %w", m.Config.Digest, err)
 	}
+	var err error
+	if img.Health, err = parseHealth(rawConfig); err != nil {
+		return nil, fmt.Errorf("image %s: %w", m.Config.Digest, err)
+	}
 	promises, err := Promises(m, img.Config)
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", m.Config.Digest, err)

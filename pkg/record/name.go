@@ -105,6 +105,21 @@ func names(d Dirs) (map[string]string, error) {
 	return byID, nil
 }
 
+// NameOf is the name of container id, which was guess some time ago: one look
+// if it still is.
+func NameOf(d Dirs, id, guess string) string {
+	if guess != "" {
+		if target, err := os.Readlink(d.name(guess)); err == nil && filepath.Base(target) == id {
+			return guess
+		}
+	}
+	byID, err := names(d)
+	if err != nil || byID[id] == "" {
+		return guess
+	}
+	return byID[id]
+}
+
 // release gives up all names of container id.
 func release(d Dirs, id string) error {
 	unlock, err := lockNames(d)

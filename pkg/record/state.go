@@ -14,14 +14,16 @@ import (
 // Status is a stage of a container's life, in docker's words.
 type Status string
 
-// A container is created, then running, perhaps paused, then exited. Dead is
-// one whose record is damaged.
+// A container is created, then running, perhaps paused, then exited. It is
+// restarting from its end to its next beginning, if a restart policy wants one.
+// Dead is one whose record is damaged.
 const (
-	Created Status = "created"
-	Running Status = "running"
-	Paused  Status = "paused"
-	Exited  Status = "exited"
-	Dead    Status = "dead"
+	Created    Status = "created"
+	Running    Status = "running"
+	Paused     Status = "paused"
+	Restarting Status = "restarting"
+	Exited     Status = "exited"
+	Dead       Status = "dead"
 )
 
 // State is state.json: how a container is doing.
@@ -36,10 +38,32 @@ type State struct {
 	ExitCode   int       `json:"exitCode"`
 	Error      string    `json:"error,omitempty"` // why it did not start, or was given up
 	OOMKilled  bool      `json:"oomKilled,omitempty"`
+
+	Restarts int     `json:"restarts,omitempty"` // how often its policy has started it again
+	Stopped  bool    `json:"stopped,omitempty"`  // its end is the user's wish: see restart policy unless-stopped
+	Health   *Health `json:"health,omitempty"`   // nil: nobody looks
 }
 
-// Live reports whether the state claims that the container has processes.
-func (s State) Live() bool { return s.Status == Running || s.Status == Paused }
+// Health is what the health check of a container has found so far.
+type Health struct {
+	Status        string  `json:"status"`        // starting, healthy or unhealthy
+	FailingStreak int     `json:"failingStreak"` // failures since the last success
+	Log           []Probe `json:"log,omitempty"` // the last few, the oldest first
+}
+
+// Probe is one run of a health check, with docker's names.
+type Probe struct {
+	Start    time.Time
+	End      time.Time
+	ExitCode int // 0: healthy; -1: it did not end in time
+	Output   string
+}
+
+// Live reports whether the state claims that somebody looks after the
+// container: it has processes, or will have again in a moment.
+func (s State) Live() bool {
+	return s.Status == Running || s.Status == Paused || s.Status == Restarting
+}
 
 // WriteState replaces state.json in the container directory dir. The caller
 // holds the container's lock.

@@ -27,6 +27,7 @@ type client struct {
 	frames   *wire.Reader
 	patience time.Duration
 	starts   bool           // it has started this shim
+	life     *life          // that it sees
 	reply    chan wire.Type // Continue or Quit; closed when the client is gone
 	queue    queue          // its input for the container
 
@@ -155,18 +156,38 @@ func (c *client) pause(p step.Pause) error {
 	return errQuit
 }
 
+// life is one run of the container, for those that are connected to it. A
+// client sees one: when it ends the client is told so, and that was all.
+type life struct {
+	begun chan struct{} // closed when the container runs
+	pid   int           // good after begun
+	stdio *stdio        // likewise
+}
+
 // clients are all that are connected.
 type clients struct {
 	shim     *shim
 	listener *net.UnixListener
 
-	mu      sync.Mutex
-	list    []*client
-	pid     int           // of the container, once it runs
-	running chan struct{} // closed then
+	mu   sync.Mutex
+	list []*client
+	life *life         // the present one, or the next
+	size terminal.Size // of the terminal, the last that was wished for
 }
 
-func newClients(s *shim) *clients { return &clients{shim: s, running: make(chan struct{})} }
+func newClients(s *shim) *clients { return &clients{shim: s, life: newLife()} }
+
+func newLife() *life { return &life{begun: make(chan struct{})} }
+
+// runs reports whether the container does.
+func (l *life) runs() bool {
+	select {
+	case <-l.begun:
+		return true
+	default:
+		return false
+	}
+}
 
 // add adds a client to the list, and returns the container's pid if it runs.
 func (cs *clients) add(c *client) int {
@@ -174,7 +195,11 @@ func (cs *clients) add(c *client) int {
 	defer cs.mu.Unlock()
 	// A new list: output walks the old one without holding the lock.
 	cs.list = append(append([]*client(nil), cs.list...), c)
-	return cs.pid
+	c.life = cs.life
+	if !c.life.runs() {
+		return 0
+	}
+	return c.life.pid
 }
 
 func (cs *clients) remove(c *client) {
@@ -203,11 +228,11 @@ func (cs *clients) output(t wire.Type, frame []byte) {
 
 // ready tells all that the container runs; clients that come later are told
 // when they come.
-func (cs *clients) ready(pid int) {
+func (cs *clients) ready(pid int, streams *stdio) {
 	cs.mu.Lock()
-	cs.pid = pid
+	cs.life.pid, cs.life.stdio = pid, streams
 	list := cs.list
-	close(cs.running)
+	close(cs.life.begun)
 	cs.mu.Unlock()
 	for _, c := range list {
 		t := wire.Attached
@@ -215,6 +240,27 @@ func (cs *clients) ready(pid int) {
 			t = wire.Ready
 		}
 		c.send(t, wire.Running{PID: pid})
+	}
+}
+
+// turn tells all clients how a run has ended. Those that come from now on wait
+// for the next.
+func (cs *clients) turn(exit wire.Exit) {
+	cs.mu.Lock()
+	list := cs.list
+	cs.list, cs.life = nil, newLife()
+	cs.mu.Unlock()
+	for _, c := range list {
+		c.last(wire.Exited, exit)
+	}
+}
+
+func (cs *clients) resize(c *client, size terminal.Size) {
+	cs.mu.Lock()
+	cs.size = size
+	cs.mu.Unlock()
+	if c.life.runs() {
+		c.life.stdio.resize(size)
 	}
 }
 
@@ -237,7 +283,7 @@ func (cs *clients) serve(c *client) {
 	close(c.reply)
 	// A client that detaches leaves the container its input, one that
 	// vanishes ends it: as with a pipe whose writer is gone.
-	once := cs.shim.config.StdinOnce && c.wants.Stdin && !detached
+	once := cs.shim.stdinOnce() && c.wants.Stdin && !detached
 	c.queue.end(once)
 	c.conn.Close()
 }
@@ -257,7 +303,7 @@ func (cs *clients) hear(c *client, t wire.Type, payload []byte) (detached bool, 
 		if err := wire.Decode(payload, &size); err != nil {
 			return false, err
 		}
-		s.stdio.resize(size)
+		cs.resize(c, size)
 	case wire.Signal:
 		var request wire.SignalRequest
 		if err := wire.Decode(payload, &request); err != nil {
@@ -283,18 +329,19 @@ func (cs *clients) hear(c *client, t wire.Type, payload []byte) (detached bool, 
 // feed passes a client's input on, and says how much has been taken. It ends
 // with the client's input, or with the container's.
 func (cs *clients) feed(c *client) {
-	<-cs.running // until then there is no input, and if it fails no process
+	<-c.life.begun // until then there is no input, and if it fails no process
+	input := &c.life.stdio.input
 	var b []byte
 	for {
 		var over, end bool
 		if b, over, end = c.queue.take(b); over {
 			if end {
-				cs.shim.stdio.input.end()
+				input.end()
 			}
 			return
 		}
 		cs.shim.idle.touch()
-		if _, err := cs.shim.stdio.input.Write(b); err != nil {
+		if _, err := input.Write(b); err != nil {
 			return // without credit the client stops sending
 		}
 		c.send(wire.Credit, uint32(len(b)))
@@ -384,6 +431,9 @@ func (cs *clients) welcome(c *client) {
 	if err == nil && t == wire.Keep {
 		cs.keep(c, payload)
 		return
+	}
+	if err == nil && t == wire.Ask {
+		cs.shim.answer(c, payload)
 	}
 	if err != nil || t != wire.Attach || wire.Decode(payload, &c.wants) != nil {
 		c.conn.Close()

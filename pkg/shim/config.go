@@ -19,13 +19,21 @@ type Config struct {
 	StdinOnce  bool           `json:"stdinOnce,omitempty"`  // it ends when its first client is gone
 	AutoRemove bool           `json:"autoRemove,omitempty"` // the container is removed when it ends
 	Volumes    []string       `json:"volumes,omitempty"`    // anonymous volumes that are removed with it
+	Restart    Policy         `json:"restart,omitzero"`     // what happens after its end
+	Health     *HealthCheck   `json:"health,omitempty"`     // how it is found out whether it works; nil: not at all
+
+	// About are the attributes of the container's events: name, image, labels.
+	About map[string]string `json:"about,omitempty"`
 }
 
 // SaveConfig writes shim.json.
 func SaveConfig(dir string, c Config) error {
 	b, err := json.Marshal(c)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "shim.json"), append(b, '\n'), 0o600)
+		path := filepath.Join(dir, "shim.json") // which a shim may be reading just now
+		if err = os.WriteFile(path+".new", append(b, '\n'), 0o600); err == nil {
+			err = os.Rename(path+".new", path)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("save the shim's configuration: %w", err)

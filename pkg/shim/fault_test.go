@@ -53,7 +53,7 @@ func (b *box) settle() {
 		b.t.Fatal(err)
 	}
 	for _, id := range orphans {
-		if err := shim.Settle(b.dirs, id); err != nil {
+		if _, err := shim.Settle(b.dirs, id); err != nil {
 			b.t.Error(err)
 		}
 	}
@@ -219,7 +219,7 @@ func TestSettleKillsWhatOutlivedItsShim(t *testing.T) {
 	if err := record.WriteState(b.dir(), st); err != nil {
 		t.Fatal(err)
 	}
-	if err := shim.Settle(b.dirs, b.id); err != nil {
+	if _, err := shim.Settle(b.dirs, b.id); err != nil {
 		t.Fatal(err)
 	}
 	if !record.Alive(third.state().Pid, third.state().PidStart) {
@@ -234,7 +234,7 @@ func TestSettleLeavesTheLivingAlone(t *testing.T) {
 	b := newBox(t, "sleep 1000")
 	o, _, _ := b.options()
 	s := b.start(o)
-	if err := shim.Settle(b.dirs, b.id); err != nil {
+	if _, err := shim.Settle(b.dirs, b.id); err != nil {
 		t.Error(err)
 	}
 	if st := b.state(); st.Status != record.Running || !record.Alive(st.Pid, st.PidStart) {
@@ -242,7 +242,7 @@ func TestSettleLeavesTheLivingAlone(t *testing.T) {
 	}
 	_ = s.Signal(syscall.SIGKILL)
 	b.wait(s)
-	if err := shim.Settle(b.dirs, b.id); err != nil {
+	if _, err := shim.Settle(b.dirs, b.id); err != nil {
 		t.Error(err)
 	}
 	if st := b.state(); st.Error != "" || st.ExitCode != 137 {

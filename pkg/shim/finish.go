@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -28,8 +29,7 @@ const slowReader = 2 * time.Second
 // finish is the end of a container that ran. Whoever waits for it is told when
 // nothing of it is left but its record, or not even that; what takes long and
 // nobody sees comes after.
-func (s *shim) finish(status syscall.WaitStatus) error {
-	exit := wire.Exit{Code: exitCode(status)}
+func (s *shim) finish(exit wire.Exit) error {
 	var errs []error
 	drained := s.stdio.drain(slowReader)
 	if drained {
@@ -39,23 +39,69 @@ func (s *shim) finish(status syscall.WaitStatus) error {
 	journal, err := step.ReadJournal(s.dirs.Journal(s.id))
 	errs = append(errs, err)
 	network.CloseReserved(s.made)
-	undone := undo(s.runtime, s.plan, journal, slowSteps...)
+	undone := s.undo(journal)
 	errs = append(errs, undone)
 	if err := errors.Join(errs...); err != nil {
 		exit.Error = err.Error()
 	}
-	deletes, err := s.close(record.State{
-		Status: record.Exited, ExitCode: exit.Code, OOMKilled: exit.OOMKilled, Error: exit.Error,
-	}, undone == nil)
+	s.tellEnd(exit)
 	if !drained {
-		s.stdio.drain(0)
-		err = errors.Join(err, s.log.Close())
+		return s.leaveSlowly(exit, undone)
 	}
+	return s.leave(exit, undone)
+}
+
+// leave is the last of a container of which nothing runs any more. undone is
+// what could not be undone of it.
+func (s *shim) leave(exit wire.Exit, undone error) error {
+	deletes, err := s.close(exited(exit), undone == nil)
+	return s.farewell(exit, deletes, errors.Join(undone, err))
+}
+
+// leaveSlowly is leave where somebody takes their time to read the last of the
+// output.
+func (s *shim) leaveSlowly(exit wire.Exit, undone error) error {
+	deletes, err := s.close(exited(exit), undone == nil)
+	s.stdio.drain(0)
+	return s.farewell(exit, deletes, errors.Join(err, s.log.Close()))
+}
+
+func (s *shim) farewell(exit wire.Exit, deletes func() error, err error) error {
 	if err != nil && exit.Error == "" {
 		exit.Error = err.Error()
 	}
 	s.clients.close(wire.Exited, exit)
 	return errors.Join(err, deletes(), s.tidyNetwork(networkIdle))
+}
+
+// exited is how an end goes down in the record.
+func exited(exit wire.Exit) func(*record.State) {
+	return func(st *record.State) {
+		ended(st, exit)
+		st.Status, st.ShimPid, st.ShimStart = record.Exited, 0, 0
+	}
+}
+
+// ended is a run's end.
+func ended(st *record.State, exit wire.Exit) {
+	if st.Pid != 0 || st.FinishedAt.IsZero() { // not noted yet
+		st.FinishedAt = time.Now().UTC()
+	}
+	st.Pid, st.PidStart = 0, 0
+	st.ExitCode, st.OOMKilled, st.Error = exit.Code, exit.OOMKilled, exit.Error
+	if st.Health != nil {
+		st.Health = &record.Health{Status: healthBad, FailingStreak: st.Health.FailingStreak, Log: st.Health.Log}
+	}
+}
+
+// tellEnd tells of the end of a run.
+func (s *shim) tellEnd(exit wire.Exit) {
+	if exit.OOMKilled {
+		s.tell("oom", nil)
+	}
+	s.tell("die", map[string]string{
+		"exitCode": strconv.Itoa(exit.Code), "execDuration": strconv.Itoa(int(time.Since(s.state.StartedAt).Seconds())),
+	})
 }
 
 // fail is the end of a container that did not start. The runner has undone
@@ -70,11 +116,14 @@ func (s *shim) fail(cause error) error {
 	if s.runtime != nil {
 		disconnected = disconnect(s.runtime)
 	}
-	status := record.Created
-	if last, err := record.ReadState(s.bundle); err == nil && last.Status == record.Exited {
-		status = record.Exited // it did run once
-	}
-	deletes, err := s.close(record.State{Status: status, ExitCode: failure.Code, Error: failure.Message}, !undoFailed(cause))
+	last, err := record.ReadState(s.bundle)
+	ran := err == nil && (last.Status == record.Exited || last.Status == record.Restarting)
+	deletes, err := s.close(func(st *record.State) {
+		*st = record.State{Status: record.Created, ExitCode: failure.Code, Error: failure.Message, Restarts: last.Restarts, Stopped: last.Stopped}
+		if ran { // once
+			st.Status, st.StartedAt, st.FinishedAt, st.Health = record.Exited, last.StartedAt, time.Now().UTC(), last.Health
+		}
+	}, !undoFailed(cause))
 	s.clients.close(wire.Failed, failure)
 	return errors.Join(disconnected, err, deletes(), s.tidyNetwork(networkIdle))
 }
@@ -90,17 +139,22 @@ func undoFailed(err error) bool {
 // hears of the end may start or remove the container at once. If something
 // could not be undone, the journal stays for Settle. What deletes returns
 // takes time and changes nothing that anybody looks for.
-func (s *shim) close(state record.State, undone bool) (deletes func() error, err error) {
+func (s *shim) close(change func(*record.State), undone bool) (deletes func() error, err error) {
 	nothing := func() error { return nil }
+	if !undone || !s.config.AutoRemove {
+		s.update(change)
+	}
+	s.mu.Lock()
+	s.over = true
+	s.mu.Unlock()
 	if !undone {
-		s.writeState(state)
 		return nothing, s.lock.Keep()
 	}
 	if !s.config.AutoRemove {
-		s.writeState(state)
 		return nothing, s.lock.Release()
 	}
 	files, err := record.Vanish(s.dirs, s.id)
+	s.tell("destroy", nil)
 	err = errors.Join(err, s.lock.Keep())
 	if files == nil {
 		return nothing, err
@@ -154,8 +208,17 @@ var slowSteps = []string{bridgeStep, plugStep}
 
 // undo takes back what the plan's steps left on the host, but for some steps.
 func undo(c *runtime.Config, plan step.Plan, journal []string, but ...string) error {
-	names := slices.DeleteFunc(slices.Clone(journal), func(name string) bool { return slices.Contains(but, name) })
-	return errors.Join(step.Undo(plan, names, nil), disconnect(c))
+	return errors.Join(step.Undo(plan, without(journal, but...), nil), disconnect(c))
+}
+
+func without(journal []string, names ...string) []string {
+	return slices.DeleteFunc(slices.Clone(journal), func(name string) bool { return slices.Contains(names, name) })
+}
+
+// undo takes back what the last run left on the host, but for what takes long.
+func (s *shim) undo(journal []string) error {
+	s.remake()
+	return undo(s.runtime, s.plan, journal, slowSteps...)
 }
 
 func disconnect(c *runtime.Config) error {
@@ -248,56 +311,62 @@ func execCode(errno syscall.Errno) int {
 
 // Settle clears up behind a shim that was killed: nothing of the container is
 // left on the host, and its record says how it ended. A container whose shim
-// lives is left alone, and so is one that somebody else is settling.
-func Settle(dirs record.Dirs, id string) error {
+// lives is left alone, and so is one that somebody else is settling. It reports
+// whether it was this shim's death that ended the container, and not the
+// machine's: then the container's restart policy has still to be asked.
+func Settle(dirs record.Dirs, id string) (killed bool, err error) {
 	lock, err := record.Hold(dirs, id)
 	if errors.Is(err, record.ErrHeld) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	s := &shim{dirs: dirs, id: id, bundle: dirs.Container(id), lock: lock}
-	if err := s.settle(); err != nil {
-		return fmt.Errorf("clear up behind container %.12s: %w", id, errors.Join(err, lock.Keep()))
+	if killed, err = s.settle(); err != nil {
+		return killed, fmt.Errorf("clear up behind container %.12s: %w", id, errors.Join(err, lock.Keep()))
 	}
-	return nil
+	return killed, nil
 }
 
-func (s *shim) settle() error {
-	state, err := record.ReadState(s.bundle)
-	if errors.Is(err, os.ErrNotExist) {
-		return s.lock.Release() // removed; only the run directory was left
+func (s *shim) settle() (killed bool, err error) {
+	if s.state, err = record.ReadState(s.bundle); errors.Is(err, os.ErrNotExist) {
+		return false, s.lock.Release() // removed; only the run directory was left
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	journal, err := step.ReadJournal(s.dirs.Journal(s.id))
 	if err != nil {
-		return err
+		return false, err
 	}
-	if !state.Live() && len(journal) == 0 {
-		return s.lock.Release()
+	if !s.state.Live() && len(journal) == 0 {
+		return false, s.lock.Release()
 	}
-	s.killRest(state)
+	s.killRest(s.state)
 	if s.config, err = LoadConfig(s.bundle); err != nil {
-		return err
+		return false, err
 	}
-	if s.runtime, err = runtime.Load(s.bundle); err != nil {
-		return err
-	}
-	s.runtime.ID, s.runtime.RunDir, s.runtime.Supervised = s.id, s.dirs.Run, true
-	if s.plan, err = runtime.Plan(s.runtime, runtime.IO{Terminal: s.runtime.Spec.Process.Terminal}); err != nil {
-		return err
+	if err := s.loadPlan(&runtime.IO{}); err != nil {
+		return false, err
 	}
 	if err := undo(s.runtime, s.plan, journal, bridgeStep); err != nil {
-		return err
+		return false, err
 	}
-	if state.Live() || state.Error == "" { // else it is known why there was something left to undo
-		state = record.State{Status: record.Exited, ExitCode: codeKilled, Error: "its shim was killed, or the machine restarted"}
+	// Since the last boot a container that runs, or pauses between two runs,
+	// has a socket.
+	_, gone := os.Lstat(s.dirs.Socket(s.id))
+	killed = s.state.Live() && gone == nil
+	wasRunning := s.state.Live() && s.state.Pid != 0
+	deletes, err := s.close(func(st *record.State) {
+		if st.Live() || st.Error == "" { // else it is known why there was something left to undo
+			exited(wire.Exit{Code: codeKilled, Error: "its shim was killed, or the machine restarted"})(st)
+		}
+	}, true)
+	if wasRunning {
+		s.tellEnd(wire.Exit{Code: codeKilled})
 	}
-	deletes, err := s.close(state, true)
-	return errors.Join(err, deletes(), s.tidyNetwork(0))
+	return killed && err == nil, errors.Join(err, deletes(), s.tidyNetwork(0))
 }
 
 // codeKilled is the exit code of what a SIGKILL has ended.

@@ -3,10 +3,13 @@ package shim
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -28,7 +31,6 @@ type shim struct {
 	id     string
 	bundle string
 
-	config  Config
 	runtime *runtime.Config
 	plan    step.Plan
 	lock    *record.Lock
@@ -39,6 +41,18 @@ type shim struct {
 	made    map[kernel.Slot]uintptr // results of the host's calls of the plan
 	idle    idler
 	kill    chan os.Signal // asked to end
+	heed    sync.Once
+	score   int // our oom_score_adj before we were spared
+
+	asking sync.Mutex // held while somebody's wish is fulfilled
+
+	mu      sync.Mutex // of what follows, and of runtime; this goroutine alone writes most of it
+	config  Config
+	state   record.State  // as on disk, once the container has run
+	over    bool          // the state is no longer ours to write
+	changed bool          // the container's limits, since the plan was made
+	last    chan struct{} // closed when no policy is to start it again
+	checks  *checks       // of this run, nil: none
 }
 
 // Run makes the container in bundle and looks after it until it has ended and
@@ -46,7 +60,7 @@ type shim struct {
 // locked its goroutine to a thread that lives as long as the process: the
 // kernel ties the container's life to the thread that cloned it.
 func Run(dirs record.Dirs, bundle string, first *net.UnixConn) error {
-	s := &shim{dirs: dirs, id: filepath.Base(bundle), bundle: bundle, kill: make(chan os.Signal, 1)}
+	s := &shim{dirs: dirs, id: filepath.Base(bundle), bundle: bundle, kill: make(chan os.Signal, 1), last: make(chan struct{})}
 	s.clients = newClients(s)
 	s.catchSignals()
 	c := newClient(first)
@@ -58,18 +72,49 @@ func Run(dirs record.Dirs, bundle string, first *net.UnixConn) error {
 	if request.Patience > 0 {
 		c.patience = request.Patience
 	}
+	s.state.Restarts = request.Restarts
 	s.clients.add(c)
+	if s.lock, err = hold(s.dirs, s.id); err != nil {
+		return s.fail(err)
+	}
+	_ = unix.Close(marker) // from here on the lock tells that the container is looked after
 	if err := s.prepare(request); err != nil {
 		return s.fail(err)
 	}
-	go s.clients.serve(c)
-	pid, err := s.make(c, request)
-	if err != nil {
+	if err := s.clients.listen(s.dirs.RunDir(s.id)); err != nil {
 		return s.fail(err)
 	}
-	s.supervise(pid)
-	status := s.program.wait()
-	return s.finish(status)
+	go s.clients.serve(c)
+	return s.live(c, request)
+}
+
+// live is run after run of the container, as its restart policy wants.
+func (s *shim) live(c *client, request wire.StartRequest) error {
+	var pauses backoff
+	for {
+		pid, err := s.make(c, request)
+		if err != nil {
+			return s.fail(err)
+		}
+		begun := time.Now()
+		s.supervise(pid)
+		exit := wire.Exit{Code: exitCode(s.program.wait())}
+		s.endChecks()
+		if !s.again(exit.Code) {
+			return s.finish(exit)
+		}
+		pause := pauses.after(time.Since(begun))
+		if exit, err = s.turn(exit); err != nil {
+			return s.fail(err)
+		}
+		if !s.rest(pause) {
+			return s.leave(exit, nil)
+		}
+		request = s.clients.nextRequest()
+		if err := s.prepareAgain(request); err != nil {
+			return s.fail(err)
+		}
+	}
 }
 
 // marker is the descriptor of client.Options.Marker, which the shim inherits.
@@ -77,33 +122,43 @@ const marker = 4
 
 // prepare gets everything that can be got without touching the kernel's state:
 // whatever fails here leaves nothing to undo.
-func (s *shim) prepare(request wire.StartRequest) (err error) {
-	if s.lock, err = hold(s.dirs, s.id); err != nil {
+func (s *shim) prepare(request wire.StartRequest) error {
+	config, err := LoadConfig(s.bundle)
+	if err != nil {
 		return err
 	}
-	_ = unix.Close(marker) // from here on the lock tells that the container is looked after
-	if s.config, err = LoadConfig(s.bundle); err != nil {
+	s.mu.Lock()
+	s.config = config
+	s.mu.Unlock()
+	io := runtime.IO{Width: request.Width, Height: request.Height}
+	if err := s.loadPlan(&io); err != nil {
 		return err
 	}
-	if s.runtime, err = runtime.Load(s.bundle); err != nil {
+	if s.log, err = logging.Open(config.Log); err != nil {
+		return err
+	}
+	s.stdio, err = newStdio(io.Terminal, config.Stdin, s.runtime.Spec)
+	return err
+}
+
+// loadPlan makes the plan from the bundle.
+func (s *shim) loadPlan(io *runtime.IO) (err error) {
+	config, err := runtime.Load(s.bundle)
+	if err != nil {
 		return fmt.Errorf("load the container's configuration: %w", err)
 	}
-	s.runtime.ID, s.runtime.RunDir = s.id, s.dirs.Run
-	s.runtime.Supervised = true
-	io := runtime.IO{Width: request.Width, Height: request.Height}
-	if p := s.runtime.Spec.Process; p != nil {
+	config.ID, config.RunDir, config.Supervised = s.id, s.dirs.Run, true
+	if p := config.Spec.Process; p != nil {
 		io.Terminal = p.Terminal
 	}
-	if s.plan, err = runtime.Plan(s.runtime, io); err != nil {
+	plan, err := runtime.Plan(config, *io)
+	if err != nil {
 		return err
 	}
-	if s.log, err = logging.Open(s.config.Log); err != nil {
-		return err
-	}
-	if s.stdio, err = newStdio(io.Terminal, s.config.Stdin, s.runtime.Spec); err != nil {
-		return err
-	}
-	return s.clients.listen(s.dirs.RunDir(s.id))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runtime, s.plan = config, plan
+	return nil
 }
 
 // hold takes the container's lock. Somebody who clears up behind an earlier
@@ -161,12 +216,25 @@ func fault(f *wire.Fault) step.Fault {
 // flows.
 func (s *shim) supervise(pid int) {
 	s.program.run(pid)
-	s.writeState(record.State{Status: record.Running, Pid: pid, PidStart: startTime(pid)})
-	s.clients.ready(pid)
+	checked := s.config.Health != nil // only this goroutine writes it
+	s.update(func(st *record.State) {
+		*st = record.State{
+			Status: record.Running, Pid: pid, PidStart: startTime(pid), ShimPid: os.Getpid(), ShimStart: startTime(os.Getpid()),
+			StartedAt: time.Now().UTC(), FinishedAt: st.FinishedAt, Restarts: st.Restarts, Stopped: st.Stopped,
+		}
+		if checked {
+			st.Health = &record.Health{Status: healthStarting}
+		}
+	})
+	s.clients.ready(pid, s.stdio)
 	s.stdio.pump(s.deliver)
-	go s.endWhenAsked()
-	spareFromOOM()
+	s.heed.Do(func() { go s.endWhenAsked() })
+	s.spareFromOOM()
 	s.idle.start()
+	s.tell("start", nil)
+	if checked {
+		s.beginChecks(pid)
+	}
 }
 
 // deliver passes on a piece of the container's output.
@@ -180,20 +248,38 @@ func (s *shim) deliver(t wire.Type, p *wire.Buffer, n int) {
 	s.clients.output(t, p.Frame(t, n))
 }
 
-// writeState replaces the container's state, and keeps what has not changed. A
-// state that cannot be written is no reason to stop a container; the next one
-// to look finds its shim's lock.
-func (s *shim) writeState(next record.State) {
-	now := time.Now().UTC()
-	if next.Status == record.Running {
-		next.StartedAt = now
-		next.ShimPid, next.ShimStart = os.Getpid(), startTime(os.Getpid())
-	} else if last, err := record.ReadState(s.bundle); err == nil {
-		next.StartedAt, next.FinishedAt = last.StartedAt, now
+// update changes the container's state, here and on disk. A state that cannot
+// be written is no reason to stop a container; the next one to look finds its
+// shim's lock.
+func (s *shim) update(change func(*record.State)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return
 	}
-	if err := record.WriteState(s.bundle, next); err != nil {
+	if change(&s.state); s.state.Status == "" {
+		return // it has not run yet
+	}
+	if err := record.WriteState(s.bundle, s.state); err != nil {
 		fmt.Fprintln(os.Stderr, "minictr-shim:", err)
 	}
+}
+
+// tell tells of an event in the container's life. That nobody can be told is
+// no reason for anything.
+func (s *shim) tell(action string, more map[string]string) {
+	s.mu.Lock()
+	about := s.config.About
+	s.mu.Unlock()
+	if about == nil {
+		return
+	}
+	more = maps.Clone(more)
+	if more == nil {
+		more = make(map[string]string, 1)
+	}
+	more["name"] = record.NameOf(s.dirs, s.id, about["name"])
+	_ = record.TellContainer(s.dirs, s.id, action, about, more)
 }
 
 func startTime(pid int) uint64 {
@@ -213,15 +299,24 @@ func (s *shim) catchSignals() {
 // follows is an ordinary end. It ends with the shim.
 func (s *shim) endWhenAsked() {
 	for range s.kill {
+		s.noMore(false)
 		s.program.signal(unix.SIGKILL)
+		if s.status() == record.Paused {
+			_ = s.freeze(false) // cgroup v1: what is frozen does not die
+		}
 	}
 }
 
+const oomScore = "/proc/self/oom_score_adj"
+
 // spareFromOOM asks the kernel to kill others before the shim when memory runs
 // out. After the clone: the container does not inherit it.
-func spareFromOOM() {
+func (s *shim) spareFromOOM() {
+	if b, err := os.ReadFile(oomScore); err == nil {
+		s.score, _ = strconv.Atoi(strings.TrimSpace(string(b)))
+	}
 	// Without the right to it (a shim that is not root's) we are as others are.
-	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-998"), 0)
+	_ = os.WriteFile(oomScore, []byte("-998"), 0)
 }
 
 // program is the container's first process.
@@ -275,4 +370,11 @@ func (p *program) wait() syscall.WaitStatus {
 	}
 	p.pid, p.ended = 0, true
 	return status
+}
+
+// reset makes it the container's next process, which does not run yet.
+func (p *program) reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended, p.waiting = false, nil
 }

@@ -30,6 +30,8 @@ type Config struct {
 
 	AutoRemove bool    `json:"autoRemove,omitempty"`
 	Restart    Restart `json:"restart,omitzero"`
+	Init       bool    `json:"init,omitempty"`   // a reaper of ours is its first process
+	Health     *Health `json:"health,omitempty"` // nil: the image's
 	Log        Log     `json:"log,omitzero"`
 }
 

@@ -70,6 +70,8 @@ type Options struct {
 	Observe func(step.Event)            // told all that happens while the container is made
 	Pause   func(wire.PausePoint) error // asked before every step; an error undoes everything
 
+	Restarts int // how often the policy has started it already
+
 	// For tests: see wire.StartRequest.
 	Fault    *wire.Fault
 	Patience time.Duration
@@ -90,7 +92,7 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 	s.ended = func() (wire.Exit, error) { return recorded(o.Dirs, o.ID) }
 	request := wire.StartRequest{
 		Streams: o.wanted(), Explain: o.Observe != nil, Pause: o.Pause != nil,
-		Fault: o.Fault, Patience: o.Patience,
+		Restarts: o.Restarts, Fault: o.Fault, Patience: o.Patience,
 	}
 	if o.Terminal != nil {
 		if size, err := terminal.SizeOf(o.Terminal); err == nil {
@@ -279,4 +281,45 @@ func Signal(ctx context.Context, dirs record.Dirs, id string, sig syscall.Signal
 	}
 	defer s.Close()
 	return s.Signal(sig)
+}
+
+// Ask asks a container's shim for something, and waits until it is done.
+// ErrNotRunning if there is no shim, or none any more.
+func Ask(ctx context.Context, dirs record.Dirs, id string, request wire.Request) error {
+	conn, err := dial(dirs, id)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if err := wire.Write(conn, wire.Ask, request); err != nil {
+		return lost(ctx, err)
+	}
+	t, payload, err := wire.NewReader(conn).Next()
+	if err != nil {
+		return lost(ctx, err)
+	}
+	var reply wire.Reply
+	if t != wire.Answer {
+		return fmt.Errorf("the container's shim answers with a frame of type %q", t)
+	}
+	if err := wire.Decode(payload, &reply); err != nil {
+		return err
+	}
+	if reply.Error != "" {
+		return errors.New(reply.Error)
+	}
+	return nil
+}
+
+// lost is why a connection broke: a shim that ends takes its clients along.
+func lost(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		return ErrNotRunning
+	}
+	return fmt.Errorf("talk to the container's shim: %w", err)
 }

@@ -7,7 +7,8 @@
 //
 // A client says [Start] (to the shim it has started, through a descriptor it
 // inherits) or [Attach] (to one that listens). Then come streams and messages,
-// and at last the shim says [Exited] or [Failed] and closes.
+// and at last the shim says [Exited] or [Failed] and closes. Or it says [Ask],
+// and the [Answer] is all.
 //
 // Output is paced by the socket itself: a shim whose client does not read
 // waits, and the container with it, as with any pipe. Input is not, for signals
@@ -38,6 +39,7 @@ const (
 	Quit     Type = 'Q' // after Pause: undo everything
 	Detach   Type = 'D' // the rest without me
 	Alive    Type = 'h' // I am slow, not stopped: somebody does not read what I print
+	Ask      Type = 'q' // Request, in place of Attach: do this, and answer
 )
 
 // What the shim says.
@@ -52,6 +54,7 @@ const (
 	Failed   Type = 'F' // Failure
 	Credit   Type = 'c' // four bytes: so much input has been taken
 	Lost     Type = 'L' // eight bytes: so much output was left out while the client was stopped
+	Answer   Type = 'r' // Reply: the answer to Ask
 )
 
 const (
@@ -82,6 +85,8 @@ type StartRequest struct {
 	Height  uint16 `json:"height,omitempty"`
 	Explain bool   `json:"explain,omitempty"` // send an Event for all that happens
 	Pause   bool   `json:"pause,omitempty"`   // say Pause before every step, and wait
+
+	Restarts int `json:"restarts,omitempty"` // the policy starts it, so often already
 
 	// For tests.
 	Fault    *Fault        `json:"fault,omitempty"`
@@ -116,6 +121,34 @@ type KeepRequest struct {
 // SignalRequest asks for a signal to the container's first process.
 type SignalRequest struct {
 	Signal int `json:"signal"`
+}
+
+// Request asks the shim for something that only it may do: it writes the
+// container's state.
+type Request struct {
+	Do     Verb `json:"do"`
+	Signal int  `json:"signal,omitempty"`
+
+	// With DoSignal: the user wants an end, and policy unless-stopped
+	// respects that; no policy starts the container again after this run.
+	ByUser bool `json:"byUser,omitempty"`
+	Last   bool `json:"last,omitempty"`
+}
+
+// Verb is what a Request asks for.
+type Verb string
+
+// What a shim can be asked to do.
+const (
+	DoSignal Verb = "signal" // send a signal to the container's first process
+	DoPause  Verb = "pause"  // freeze all of its processes
+	DoResume Verb = "resume" // and let them go on
+	DoReload Verb = "reload" // its configuration has changed: read it again
+)
+
+// Reply says what became of a Request. Error is empty if it was done.
+type Reply struct {
+	Error string `json:"error,omitempty"`
 }
 
 // Exit is how a container ended.

@@ -1,0 +1,25 @@
+package engine
+
+import (
+	"maps"
+
+	"minictr/pkg/record"
+)
+
+// about are the attributes that docker gives the events of a container: its
+// name, its image, and its labels.
+func (c *Container) about() map[string]string {
+	about := maps.Clone(c.Image.Config.Labels)
+	if about == nil {
+		about = make(map[string]string, 2)
+	}
+	maps.Copy(about, c.Config.Labels)
+	about["name"], about["image"] = c.Name, c.Image.Name
+	return about
+}
+
+// tell tells of an event in a container's life (package record). Its shim tells
+// of its own. That nobody can be told is no reason for anything.
+func (e *Engine) tell(c *Container, action string, more map[string]string) {
+	_ = record.TellContainer(e.Dirs, c.ID, action, c.about(), more)
+}
