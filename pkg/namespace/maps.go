@@ -58,7 +58,9 @@ func writeMaps(pid kernel.Slot, uids, gids []specs.LinuxIDMapping) []kernel.Call
 		for _, m := range maps {
 			fmt.Fprintf(&b, "%d %d %d\n", m.ContainerID, m.HostID, m.Size)
 		}
-		return kernel.WriteTo(kernel.Path{"/proc/", pid, "/" + name}, b.String())
+		calls := kernel.WriteTo(kernel.Path{"/proc/", pid, "/" + name}, b.String())
+		calls[1] = calls[1].For(name)
+		return calls
 	}
 	return append(file("uid_map", uids), file("gid_map", gids)...)
 }

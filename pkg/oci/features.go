@@ -52,7 +52,7 @@ func Features() (features.Features, error) {
 			Apparmor:        &features.Apparmor{Enabled: &modules.AppArmor},
 			Selinux:         &features.Selinux{Enabled: &modules.SELinux},
 			IntelRdt:        &features.IntelRdt{Enabled: &no},
-			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &no}},
+			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &yes}},
 			NetDevices:      &features.NetDevices{Enabled: &no},
 		},
 	}, nil

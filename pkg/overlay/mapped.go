@@ -49,16 +49,20 @@ func MountMapped(l Layers, target string, m Mapping) step.Step {
 				As("mount --bind -o X-mount.idmap=/proc/$HELPER/ns/user "+dir+" "+dir),
 			kernel.Close(kernel.FD(layer)))
 	}
-	calls = append(calls, m.as(l.calls(target))...)
+	again := []kernel.Call{kernel.Setfsuid(0), kernel.Setfsgid(0), securebits("0", 0)} // the host's root
+	back := kernel.Setns(kernel.FD(home), unix.CLONE_NEWNS).As("exit")
+	calls = append(calls, m.become()...)
+	calls = append(calls, l.calls(target)...)
+	calls = append(calls, again...)
 	calls = append(calls,
 		kernel.OpenTree(kernel.AtFDCWD, target, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Into(step.Root),
-		kernel.Setns(kernel.FD(home), unix.CLONE_NEWNS).As("exit"),
-		kernel.Close(kernel.FD(home)))
+		back, kernel.Close(kernel.FD(home)))
 	return step.Step{
 		Name: "overlay.mount-mapped", Topic: book.CopyOnWrite, Side: step.Host, Calls: calls,
-		Why:  "the layers stay as they are and shared; through idmapped mounts the container's root is the owner of what belongs to root on disk",
-		Rule: "a detached mount goes with its last descriptor, and a mount namespace with its last thread",
-		Risk: "the container would take the host's own directory as its root",
+		Why:     "the layers stay as they are and shared; through idmapped mounts the container's root is the owner of what belongs to root on disk",
+		Restore: append(again, back.IfOK(home)),
+		Rule:    "a detached mount goes with its last descriptor, and a mount namespace with its last thread",
+		Risk:    "the container would take the host's own directory as its root",
 	}
 }
 
@@ -72,19 +76,14 @@ func (l Layers) mounts() []string {
 	return dirs
 }
 
-// as has calls made as the owner of the container's files. An overlay does all
-// of its own work, such as the directories and whiteouts it makes, as who
+// become makes the thread the owner of the container's files. An overlay does
+// all of its own work, such as the directories and whiteouts it makes, as who
 // mounted it; the host's 0 has no place in the mapped layers. The thread keeps
 // its capabilities, which a change of fsuid would take away from it
 // (capabilities(7), "Effect of user ID changes" and "securebits").
-func (m Mapping) as(calls []kernel.Call) []kernel.Call {
+func (m Mapping) become() []kernel.Call {
 	const noFixup = 1 << 2
-	all := []kernel.Call{
-		securebits("SECBIT_NO_SETUID_FIXUP", noFixup),
-		kernel.Setfsgid(m.GID), kernel.Setfsuid(m.UID),
-	}
-	all = append(all, calls...)
-	return append(all, kernel.Setfsuid(0), kernel.Setfsgid(0), securebits("0", 0))
+	return []kernel.Call{securebits("SECBIT_NO_SETUID_FIXUP", noFixup), kernel.Setfsgid(m.GID), kernel.Setfsuid(m.UID)}
 }
 
 func securebits(name string, bits uintptr) kernel.Call {

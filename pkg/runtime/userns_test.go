@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	goruntime "runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -141,6 +143,8 @@ func TestFailAtAStepOfAUserNamespaceLeavesNothing(t *testing.T) {
 		"namespace.release-id-maps", "namespace.map-ids", "namespace.assume-root", "rootfs.bind",
 	} {
 		t.Run(name, func(t *testing.T) {
+			goruntime.LockOSThread()
+			defer goruntime.UnlockOSThread()
 			leak.Check(t)
 			c := newBundle(t, "true", inUserNamespace(700000))
 			plan, err := runtime.Plan(c, runtime.IO{})
@@ -155,6 +159,34 @@ func TestFailAtAStepOfAUserNamespaceLeavesNothing(t *testing.T) {
 				t.Errorf("the next one fails too: %s", out)
 			}
 		})
+	}
+}
+
+func TestAMappedOverlayThatFailsLeavesTheThreadWhereItWas(t *testing.T) {
+	onMappableDisk(t)
+	goruntime.LockOSThread()
+	defer goruntime.UnlockOSThread()
+	here := func() string {
+		ns, _ := os.Readlink("/proc/thread-self/ns/mnt")
+		status, _ := os.ReadFile("/proc/thread-self/status")
+		return ns + regexp.MustCompile("(?s)Uid:.*Groups").FindString(string(status))
+	}
+	before := here()
+	for _, change := range []func(*runtime.Config){
+		func(c *runtime.Config) { c.Overlay.Lower = append(c.Overlay.Lower, "/no/such/layer") },
+		func(c *runtime.Config) { c.Overlay.Work = filepath.Join(c.Bundle, "base") },
+	} {
+		plan, err := runtime.Plan(newBundle(t, "true", inUserNamespace(700000), change), runtime.IO{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = (&step.Runner{Slots: ownStdio(t)}).Run(plan)
+		if err == nil || !strings.Contains(err.Error(), "overlay.mount-mapped") {
+			t.Errorf("the step did not fail: %v", err)
+		}
+		if after := here(); after != before {
+			t.Errorf("after %v\nthe thread is\n%s, and was\n%s", err, after, before)
+		}
 	}
 }
 

@@ -145,6 +145,9 @@ func (x *run) hostStep(i int, s Step) error {
 	x.emit(stepEvent(StepEvent, i, s))
 	for _, c := range x.broken(s) {
 		if err := x.do(i, s, c); err != nil {
+			for _, c := range s.Restore {
+				_ = x.do(i, s, c) // that the step failed is what counts
+			}
 			return err
 		}
 	}

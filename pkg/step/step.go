@@ -16,6 +16,10 @@ type Step struct {
 	Side  Side
 	Calls []kernel.Call
 
+	// Restore brings the thread of a Host step back to where it was, when one of
+	// its calls has failed between its going somewhere and its coming back.
+	Restore []kernel.Call
+
 	// Program is what a Host step runs after its calls, for few steps only.
 	Program *Program
 
