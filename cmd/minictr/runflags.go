@@ -173,6 +173,7 @@ func (c *containerFlags) addStorage(fs *pflag.FlagSet) {
 	add(fs, "volume,v", "[SOURCE:]TARGET[:ro]", "a volume, or a directory of the host, at TARGET", mount(config.ParseVolume))
 	add(fs, "mount", "key=value,...", "the same in words: type=bind|volume|tmpfs,source=…,target=…,readonly", mount(config.ParseMount))
 	add(fs, "tmpfs", "TARGET[:OPTIONS]", "an empty file system in memory at TARGET", mount(config.ParseTmpfs))
+	list(fs, &c.Secrets, "secret", "NAME[,key=value...]", "a secret at /run/secrets/NAME; target=…,uid=…,gid=…,mode=…", config.ParseSecret)
 	add(fs, "volumes-from", "container[:ro]", "the volumes of another container", func(s string) error {
 		_, _, err := config.ParseVolumesFrom(s)
 		c.VolumesFrom = append(c.VolumesFrom, s)

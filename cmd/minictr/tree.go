@@ -97,6 +97,7 @@ var topLevel = []entry{
 	}},
 	{"image", manage, func(a *app) *cobra.Command { return group(a, "image", "Commands about images", imageCommands) }},
 	{"volume", manage, func(a *app) *cobra.Command { return group(a, "volume", "Commands about volumes", volumeCommands) }},
+	{"secret", manage, func(a *app) *cobra.Command { return group(a, "secret", "Commands about secrets", secretCommands) }},
 	{"system", manage, func(a *app) *cobra.Command { return group(a, "system", "Commands about this machine", systemCommands) }},
 
 	{"version", "", newVersion},
@@ -148,6 +149,12 @@ var (
 		{name: "inspect", make: newVolumeInspect},
 		{name: "rm", make: newVolumeRm},
 		{name: "prune", make: newVolumePrune},
+	}
+	secretCommands = []entry{
+		{name: "create", make: newSecretCreate},
+		{name: "ls", make: newSecretLs},
+		{name: "inspect", make: newSecretInspect},
+		{name: "rm", make: newSecretRm},
 	}
 	systemCommands = []entry{
 		{name: "df", make: newSystemDf},

@@ -89,7 +89,7 @@ var kinds = map[string]string{
 
 // dockerCommands are those of docker's commands that are still to come.
 var dockerCommands = set(`
-	build compose history login logout network plugin push save search secret service stack swarm
+	build compose history login logout network plugin push save search service stack swarm
 	image.build image.history image.push image.save volume.update
 	buildx builder checkpoint config context manifest node trust`)
 

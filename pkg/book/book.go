@@ -26,6 +26,7 @@ const (
 	Networking   Topic = "networking"
 	PortMapping  Topic = "port-mapping"
 	Volumes      Topic = "volumes"
+	Secrets      Topic = "secrets"
 	Logging      Topic = "logging"
 	Terminal     Topic = "terminal" // attaching, detaching, exec
 )
@@ -52,6 +53,7 @@ var references = map[Topic]Reference{
 	Networking:   {"Single-host bridge networks", "Docker Networking", 11, "Container networking"},
 	PortMapping:  {"Port mapping", "Docker Networking", 11, "Container networking"},
 	Volumes:      {"Volumes and persistent data", "Volumes and persistent data", 13, "Volumes and persistent data"},
+	Secrets:      {"Secrets", "Security in Docker", 15, "Secrets"},
 	Logging:      {"Container logs", "Containers", 7, "Containers"},
 	Terminal:     {"Attaching and detaching", "Containers", 7, "Containers"},
 }

@@ -5,7 +5,7 @@ import "testing"
 func TestEveryTopicHasAPlaceInBothNumberings(t *testing.T) {
 	for _, topic := range []Topic{
 		Containers, Engine, OCI, Images, CopyOnWrite, Namespaces, Cgroups, Capabilities, Seccomp, MAC,
-		Networking, PortMapping, Volumes, Logging, Terminal,
+		Networking, PortMapping, Volumes, Secrets, Logging, Terminal,
 	} {
 		r := topic.Ref()
 		if r.Title == "" || r.Chapter == "" || r.Number == 0 || r.Course == "" {

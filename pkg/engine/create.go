@@ -61,6 +61,11 @@ func (e *Engine) Create(ctx context.Context, c config.Config, o ImageOptions) (*
 	if r.Mounts, err = e.mounts(&c, img.Config.Config); err != nil {
 		return nil, err
 	}
+	let, err := e.holdSecrets(&c)
+	if err != nil {
+		return nil, err
+	}
+	defer let()
 	made, err := e.register(&r)
 	if err == nil {
 		made.Warnings = warnings

@@ -66,9 +66,13 @@ func (e *Engine) bundle(c *Container, net *netPlace) (*runtime.Config, error) {
 	if spec.Linux.Resources, _, err = fit(spec.Linux.Resources); err != nil {
 		return nil, err
 	}
+	secrets, err := e.secretFiles(c)
+	if err != nil {
+		return nil, err
+	}
 	return &runtime.Config{
-		Subpaths: subpaths(c.Mounts),
-		ID:       c.ID, Bundle: dir, Spec: spec, Network: net.endpoint, RunDir: e.Dirs.Run, Supervised: true,
+		Subpaths: subpaths(c.Mounts), Secrets: secrets,
+		ID: c.ID, Bundle: dir, Spec: spec, Network: net.endpoint, RunDir: e.Dirs.Run, Supervised: true,
 		Overlay: &overlay.Layers{Lower: c.Layers, Upper: filepath.Join(dir, upperDir), Work: filepath.Join(dir, workDir)},
 	}, nil
 }

@@ -29,6 +29,7 @@ const house = `
    pkg/network
    pkg/image         libraries without steps
    pkg/volume
+   pkg/secret
    pkg/logging
    pkg/record
    pkg/reaper        the first process of run --init: instructions, not Go

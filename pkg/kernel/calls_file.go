@@ -144,3 +144,9 @@ func MknodFile(path string, mode uint32) Call {
 	m := Named{fmt.Sprintf("S_IFREG|%#o", mode), uintptr(unix.S_IFREG | mode)}
 	return call("mknodat", unix.SYS_MKNODAT, AtFDCWD, Str(path), m)
 }
+
+// Sendfile is sendfile(2): copy up to count bytes from one descriptor to
+// another without seeing them.
+func Sendfile(out, in Arg, count int) Call {
+	return call("sendfile", unix.SYS_SENDFILE, out, in, Null, Int(count))
+}

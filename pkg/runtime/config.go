@@ -13,6 +13,7 @@ import (
 
 	"minictr/pkg/network"
 	"minictr/pkg/overlay"
+	"minictr/pkg/rootfs"
 	"minictr/pkg/seccomp"
 )
 
@@ -32,6 +33,8 @@ type Config struct {
 	// Subpaths are, by destination, paths below the sources of bind mounts
 	// that are mounted in their place, and that never lead out of them.
 	Subpaths map[string]string `json:"subpaths,omitempty"`
+
+	Secrets []rootfs.Secret `json:"secrets,omitempty"` // where they are on the host, not what they are
 
 	Supervised bool `json:"supervised,omitempty"` // the container dies with its shim
 	Created    bool `json:"created,omitempty"`    // it waits before execve until it is started (OCI create)

@@ -83,10 +83,16 @@ func Plan(c *Config, io IO) (step.Plan, error) {
 	b.lendExe()
 	b.idmaps(mounts)
 	b.sources(mounts)
+	if len(c.Secrets) > 0 {
+		b.add(rootfs.OpenSecrets(c.Secrets))
+	}
 	b.clone()
 	b.hostBeside()
 	b.identity()
 	b.tree(mounts)
+	if len(c.Secrets) > 0 {
+		b.add(rootfs.Secrets(c.Secrets))
+	}
 	b.surroundings()
 	b.add(process.Enter(b.spec.Process.Cwd, true))
 	if c.Created && len(b.spec.Process.Args) > 0 {

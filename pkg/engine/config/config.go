@@ -21,6 +21,7 @@ type Config struct {
 
 	Mounts      []Mount           `json:"mounts,omitempty"`
 	VolumesFrom []string          `json:"volumesFrom,omitempty"`
+	Secrets     []Secret          `json:"secrets,omitempty"`
 	ShmSize     int64             `json:"shmSize,omitempty"` // bytes; 0: 64 MiB
 	Sysctls     map[string]string `json:"sysctls,omitempty"`
 	Devices     []Device          `json:"devices,omitempty"`

@@ -39,7 +39,8 @@ func (c *Config) Validate() error {
 			return err
 		}
 	}
-	return first(c.Resources.validate, c.validateNetwork, c.validateNamespaces, c.validateUserNS, c.validateMounts, c.validateRestart, c.validateHealth, c.Log.Check)
+	return first(c.Resources.validate, c.validateNetwork, c.validateNamespaces, c.validateUserNS, c.validateMounts, c.validateRestart,
+		c.validateHealth, c.validateSecrets, c.Log.Check)
 }
 
 func first(checks ...func() error) error {
