@@ -165,6 +165,13 @@ func (b *bench) none() (all []*contender) {
 	return all
 }
 
+func (b *bench) detached() (all []*contender) {
+	for _, e := range b.engines {
+		all = append(all, e.contender(e.run("-d", "--rm", image, "true")...))
+	}
+	return all
+}
+
 func (b *bench) exec() (all []*contender) {
 	for _, e := range b.engines {
 		all = append(all, e.contender("exec", idle, "true"))

@@ -45,17 +45,19 @@ func inside(o options) error {
 	}{
 		{"bridge", "run --rm IMAGE true, on a bridge network", b.bridge},
 		{"none", "the same without a network, and the bare bundle", func() []*contender { return append(b.none(), runtimes...) }},
+		{"run -d", "run -d --rm IMAGE true, until the command returns", b.detached},
 		{"exec", "exec CONTAINER true", b.exec},
 		{"ps", fmt.Sprintf("ps -a, with %d containers", records), b.ps},
 	} {
 		if b.wants(t.name) {
-			b.race(t.name, t.title, t.contenders())
+			b.race(table{task: t.name, title: t.title}, t.contenders(), b.rounds)
 		}
 		// Before there are a hundred containers: an idle shim is what is weighed.
 		if t.name == "exec" && b.wants("memory") {
 			b.weigh()
 		}
 	}
+	b.bundles(runtimes)
 	b.report.load = load()
 	b.report.print(os.Stdout)
 	return nil
@@ -99,11 +101,10 @@ func (b *bench) rootfs() error {
 }
 
 // race lets the contenders of one task take turns, and puts their times into the report.
-func (b *bench) race(task, title string, all []*contender) {
-	progress("%s: %d contenders", task, len(all))
-	table := table{task: task, title: title}
-	table.rows = rounds(all, b.warmup, b.rounds, quiet, b.report.missing)
-	b.report.tables = append(b.report.tables, table)
+func (b *bench) race(t table, all []*contender, counted int) {
+	progress("%s: %d contenders", t.task, len(all))
+	t.rows = rounds(all, b.warmup, counted, quiet, b.report.missing)
+	b.report.tables = append(b.report.tables, t)
 }
 
 func progress(format string, args ...any) {

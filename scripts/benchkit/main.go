@@ -68,7 +68,7 @@ func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.IntVar(&o.rounds, "rounds", number("BENCH_ROUNDS", 20), "`times` that each command is measured; BENCH_ROUNDS")
 	f.IntVar(&o.warmup, "warmup", number("BENCH_WARMUP", 3), "rounds before that are not counted; BENCH_WARMUP")
-	f.Var(&o.tasks, "tasks", "only these, by comma: bridge, none, exec, ps, memory")
+	f.Var(&o.tasks, "tasks", "only these, by comma: bridge, none, run -d, exec, memory, ps, bundle, seccomp, bundle-exec")
 	f.Var(&o.skip, "skip", "leave these out, by comma: docker, podman, crun, runc, unshare")
 	f.StringVar(&o.bin, "bin", "bin", "`directory` with minictr, minictr-shim and minictr-oci")
 	f.StringVar(&o.stage, "stage", "", "internal: which of the bench's own processes this is")

@@ -105,7 +105,7 @@ func TestMemoryIsReadFromTheRollup(t *testing.T) {
 }
 
 func TestAConfigurationRunsTrueAndKeepsTheRest(t *testing.T) {
-	got, err := runTrue([]byte(`{"process":{"terminal":true,"args":["sh"],"cwd":"/"},"linux":{"namespaces":[{"type":"pid"}]}}`))
+	got, err := change([]byte(`{"process":{"terminal":true,"args":["sh"],"cwd":"/"},"linux":{"namespaces":[{"type":"pid"}]}}`), "/bin/true")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestAConfigurationRunsTrueAndKeepsTheRest(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	for _, text := range []string{"", "[]", "{}", `{"process":1}`} {
-		if _, err := runTrue([]byte(text)); err == nil {
+		if _, err := change([]byte(text), "/bin/true"); err == nil {
 			t.Errorf("%q was accepted", text)
 		}
 	}

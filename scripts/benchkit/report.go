@@ -29,11 +29,13 @@ type report struct {
 type table struct {
 	task, title string
 	rows        []row
+	peaks       bool // memory counts here too
 }
 
 type row struct {
 	name  string
 	times summary
+	peak  int // KiB
 }
 
 // shim is what an idle container costs.
@@ -76,10 +78,14 @@ const tableFormat = "  %-28s %10s %10s %10s %8s\n"
 
 func (t table) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%s\n", t.title)
-	fmt.Fprintf(w, tableFormat, "", "median", "min", "max", "ratio")
+	peak := func(string) string { return "" }
+	if t.peaks {
+		peak = func(text string) string { return fmt.Sprintf("%12s", text) }
+	}
+	fmt.Fprintf(w, tableFormat, "", "median", "min", "max", "ratio"+peak("peak memory"))
 	for _, r := range t.rows {
 		fmt.Fprintf(w, tableFormat, r.name, milliseconds(r.times.median), milliseconds(r.times.min), milliseconds(r.times.max),
-			fmt.Sprintf("%.2f", float64(r.times.median)/float64(t.rows[0].times.median)))
+			fmt.Sprintf("%.2f", float64(r.times.median)/float64(t.rows[0].times.median))+peak(mebibytes(r.peak)))
 	}
 	if len(t.rows) == 0 {
 		fmt.Fprintln(w, "  nobody took part")
@@ -114,16 +120,16 @@ func printList(w io.Writer, title string, lines []string) {
 	}
 }
 
-// find returns the median of one contender at one task.
-func (r *report) find(task, name string) (time.Duration, bool) {
+// find returns the result of one contender at one task.
+func (r *report) find(task, name string) (row, bool) {
 	for _, t := range r.tables {
 		for _, row := range t.rows {
 			if t.task == task && row.name == name {
-				return row.times.median, true
+				return row, true
 			}
 		}
 	}
-	return 0, false
+	return row{}, false
 }
 
 // describeMachine is the line that makes figures comparable, or says that they are not.

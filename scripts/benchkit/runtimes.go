@@ -18,7 +18,7 @@ const legacyNote = "in a view of the file system without cgroup2 beside v1, whic
 
 // prepareRuntimes returns the runtimes that can run the bundle, and unshare.
 func (b *bench) prepareRuntimes() (all []*contender) {
-	if !b.wants("none") {
+	if !slices.ContainsFunc([]string{"none", "bundle", "seccomp", "bundle-exec"}, b.wants) {
 		return nil
 	}
 	if err := b.configure(); err != nil {
@@ -69,14 +69,14 @@ func (b *bench) configure() error {
 	if err != nil {
 		return err
 	}
-	if text, err = runTrue(text); err != nil {
+	if text, err = change(text, "/bin/true"); err != nil {
 		return err
 	}
 	return os.WriteFile(path, text, 0o644)
 }
 
-// runTrue changes what a configuration runs.
-func runTrue(text []byte) ([]byte, error) {
+// change changes what a configuration runs, and more.
+func change(text []byte, args ...string) ([]byte, error) {
 	var config map[string]any
 	if err := json.Unmarshal(text, &config); err != nil {
 		return nil, fmt.Errorf("read config.json: %w", err)
@@ -86,7 +86,7 @@ func runTrue(text []byte) ([]byte, error) {
 		return nil, errors.New("read config.json: no process in it")
 	}
 	process["terminal"] = false
-	process["args"] = []string{"/bin/true"}
+	process["args"] = args
 	return json.Marshal(config)
 }
 
