@@ -3,10 +3,12 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // What users of runc rely on and no specification says.
@@ -78,4 +80,55 @@ func TestWithoutAPivotTheHostsProcIsGone(t *testing.T) {
 func TestListSaysIfItsRootIsNotThere(t *testing.T) {
 	b := newBench(t)
 	b.fail(1, "no such file or directory", "--root", filepath.Join(b.dir, "nothing"), "list")
+}
+
+// A runtime that was started on one processor leaves all to its containers.
+func TestAContainerMayRunOnAllProcessors(t *testing.T) {
+	b := newBench(t)
+	var all, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		t.Fatal(err)
+	}
+	if all.Count() < 2 {
+		t.Skip("one processor only")
+	}
+	for i := 0; one.Count() == 0; i++ {
+		if all.IsSet(i) {
+			one.Set(i)
+		}
+	}
+	allowed := func() string {
+		content, err := os.ReadFile("/proc/thread-self/status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, after, _ := strings.Cut(string(content), "Cpus_allowed_list:")
+		line, _, _ := strings.Cut(after, "\n")
+		return strings.TrimSpace(line)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	want := allowed()
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		t.Fatal(err)
+	}
+	b.program("grep", "Cpus_allowed_list", "/proc/self/status")
+	b.save()
+	r, err := b.try("run", b.id)
+	if e := unix.SchedSetaffinity(0, &all); err != nil || e != nil {
+		t.Fatal(err, e)
+	}
+	if !strings.Contains(r.out, "\t"+want+"\n") {
+		t.Errorf("%s, want %s", r.out, want)
+	}
+	b.running()
+	file := filepath.Join(b.dir, "process.json")
+	content := `{"args": ["grep", "Cpus_allowed_list", "/proc/self/status"], "cwd": "/", "env": ["PATH=/bin"], "execCPUAffinity": {"initial": "` +
+		want + `", "final": "0"}}`
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := b.do("exec", "--process", file, b.id); !strings.Contains(out, "\t0\n") && all.IsSet(0) {
+		t.Errorf("exec: %s", out)
+	}
 }

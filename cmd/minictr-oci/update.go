@@ -93,6 +93,8 @@ func limitFlags(f *flags, r *specs.LinuxResources) {
 	unsigned("cpu-share", "relative `weight` of processor time", func(v uint64) { cpu().Shares = &v })
 	unsigned("cpu-period", "`microseconds` in which the quota may be used", func(v uint64) { cpu().Period = &v })
 	signed("cpu-quota", "`microseconds` of processor time in a period", func(v int64) { cpu().Quota = &v })
+	unsigned("cpu-burst", "`microseconds` of quota that may be saved up", func(v uint64) { cpu().Burst = &v })
+	signed("cpu-idle", "1: only when nobody else wants the processor", func(v int64) { cpu().Idle = &v })
 	unsigned("cpu-rt-period", "real-time period in `microseconds`", func(v uint64) { cpu().RealtimePeriod = &v })
 	signed("cpu-rt-runtime", "real-time quota in `microseconds`", func(v int64) { cpu().RealtimeRuntime = &v })
 	f.Func("cpuset-cpus", "`list` of processors", func(s string) error { cpu().Cpus = s; return nil })
@@ -100,13 +102,21 @@ func limitFlags(f *flags, r *specs.LinuxResources) {
 	bytes("memory", "limit in `bytes`", func(v int64) { memory().Limit = &v })
 	bytes("memory-reservation", "soft limit in `bytes`", func(v int64) { memory().Reservation = &v })
 	bytes("memory-swap", "memory and swap together in `bytes`, -1 for no limit", func(v int64) { memory().Swap = &v })
-	signed("pids-limit", "`number` of processes", func(v int64) { r.Pids = &specs.LinuxPids{Limit: &v} })
+	signed("pids-limit", "`number` of processes, -1 for no limit", func(v int64) {
+		if v == 0 {
+			v = 1 // as systemd and runc have it: the container's own
+		}
+		r.Pids = &specs.LinuxPids{Limit: &v}
+	})
 	f.Func("blkio-weight", "relative `weight` of disk time, 10 to 1000", func(s string) error {
 		v, err := strconv.ParseUint(s, 10, 16)
 		weight := uint16(v)
 		r.BlockIO = &specs.LinuxBlockIO{Weight: &weight}
 		return err
 	})
+	for _, name := range []string{"kernel-memory", "kernel-memory-tcp"} {
+		f.Func(name, "ignored: no kernel has this limit any more", func(string) error { return nil })
+	}
 	for _, name := range []string{"l3-cache-schema", "mem-bw-schema"} {
 		f.Func(name, "not supported (Intel RDT)", func(string) error { return fmt.Errorf("%s: %w", name, errNoRDT) })
 	}

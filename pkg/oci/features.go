@@ -6,6 +6,7 @@ import (
 
 	"minictr/pkg/capability"
 	"minictr/pkg/lsm"
+	"minictr/pkg/process"
 	"minictr/pkg/rootfs"
 )
 
@@ -54,6 +55,7 @@ func Features() (features.Features, error) {
 			IntelRdt:        &features.IntelRdt{Enabled: &no},
 			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &yes}},
 			NetDevices:      &features.NetDevices{Enabled: &no},
+			MemoryPolicy:    &features.MemoryPolicy{Modes: process.MemoryModes(), Flags: process.MemoryFlags()},
 		},
 	}, nil
 }

@@ -43,7 +43,9 @@ func ExecPlan(c *Config, pid int, p *specs.Process, io IO) (step.Plan, error) {
 	b.guardExe()
 	b.forgetCgroup()
 	b.label(p)
+	b.firstAffinity(p)
 	b.addIfAny(cgroup.Enter(b.cg, false))
+	b.affinity(lastAffinity(p))
 	if p.OOMScoreAdj != nil {
 		b.add(process.OOMScore(*p.OOMScoreAdj))
 	}

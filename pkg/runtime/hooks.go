@@ -164,6 +164,9 @@ func (b *builder) attributes(p *specs.Process) {
 	if p.IOPriority != nil {
 		b.try(process.IOPriority(p.IOPriority))
 	}
+	if b.spec.Linux.MemoryPolicy != nil {
+		b.try(process.MemoryPolicy(b.spec.Linux.MemoryPolicy))
+	}
 	if b.spec.Linux.Personality != nil {
 		b.try(process.Persona(b.spec.Linux.Personality))
 	}

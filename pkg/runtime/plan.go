@@ -256,6 +256,7 @@ func (b *builder) identity() {
 	b.label(b.spec.Process)
 	// While we are still the host's root: another user may not enter it.
 	b.addIfAny(cgroup.Enter(b.cg, b.ns.Has(unix.CLONE_NEWCGROUP)))
+	b.affinity("")
 	if b.ns.Has(unix.CLONE_NEWUSER) {
 		b.add(namespace.AssumeRoot())
 	}
