@@ -80,12 +80,12 @@ func (t table) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%s\n", t.title)
 	peak := func(string) string { return "" }
 	if t.peaks {
-		peak = func(text string) string { return fmt.Sprintf("%12s", text) }
+		peak = func(text string) string { return fmt.Sprintf(" %10s", text) }
 	}
-	fmt.Fprintf(w, tableFormat, "", "median", "min", "max", "ratio"+peak("peak memory"))
+	fmt.Fprintf(w, tableFormat, "", "median", "min", "max", fmt.Sprintf("%8s", "ratio")+peak("peak"))
 	for _, r := range t.rows {
 		fmt.Fprintf(w, tableFormat, r.name, milliseconds(r.times.median), milliseconds(r.times.min), milliseconds(r.times.max),
-			fmt.Sprintf("%.2f", float64(r.times.median)/float64(t.rows[0].times.median))+peak(mebibytes(r.peak)))
+			fmt.Sprintf("%8.2f", float64(r.times.median)/float64(t.rows[0].times.median))+peak(mebibytes(r.peak)))
 	}
 	if len(t.rows) == 0 {
 		fmt.Fprintln(w, "  nobody took part")

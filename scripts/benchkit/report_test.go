@@ -102,7 +102,7 @@ func TestTheReportSaysWhatWasReachedAndWhatIsUnknown(t *testing.T) {
 		"  MISSED  bridge: " + coldName + " at most 0.1 times docker: 0.125 (50.0 ms, 400.0 ms)\n",
 		"  unknown bridge: minictr at most 0.1 times podman (that was not measured)\n",
 		"  met     none: minictr at most 1.5 times crun, bundle: 1.250 (15.0 ms, 12.0 ms)\n",
-		"  minictr-oci, bundle              8.0 ms     7.0 ms     9.0 ms     1.00     8.0 MiB\n",
+		"  minictr-oci, bundle              8.0 ms     7.0 ms     9.0 ms     1.00    8.0 MiB\n",
 		"  met     bundle: minictr-oci, bundle's peak memory at most 6.0 MiB more than crun, bundle's: 8.0 MiB, 3.0 MiB\n",
 		"  MISSED  ps: minictr at most 15ms: 16.0 ms\n",
 		"  met     minictr-shim below 4.0 MiB PSS when idle: 3.0 MiB\n",
