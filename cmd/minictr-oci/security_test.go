@@ -269,3 +269,106 @@ func TestNothingIsInheritable(t *testing.T) {
 		}
 	}
 }
+
+// TestSettingsAreWrittenToTheKernel is CVE-2025-52881: a link of the image leads
+// a mount over a file of /proc that the runtime is going to write to.
+func TestSettingsAreWrittenToTheKernel(t *testing.T) {
+	for name, target := range map[string]string{"of a file": "/link/sys/net/ipv4/ip_forward", "of a directory": "/link/sys/net/ipv4", "of all": "/link"} {
+		b := newBench(t)
+		host := trap(t, b)
+		b.link("/proc", "link")
+		source := host
+		if name == "of a file" {
+			source = filepath.Join(host, "file")
+		}
+		b.mount(target, "bind", source, "bind")
+		b.spec.Linux.Sysctl = map[string]string{"net.ipv4.ip_forward": "1"}
+		b.spec.Linux.MaskedPaths, b.spec.Linux.ReadonlyPaths = nil, nil
+		b.mount("/second", "proc", "proc")
+		if out := b.run("cat", "/second/sys/net/ipv4/ip_forward"); out != "1\n" {
+			t.Errorf("a mount in the place %s: %q", name, out)
+		}
+	}
+}
+
+// TestNothingIsMountedOverProc: a mount whose own path leads there is refused.
+func TestNothingIsMountedOverProc(t *testing.T) {
+	b := newBench(t)
+	host := trap(t, b)
+	b.program("true")
+	before := b.spec.Mounts
+	for _, target := range []string{"/proc", "/proc/self/attr", "/proc/sys/kernel", "/tmp/../proc/sysrq-trigger"} {
+		b.spec.Mounts = before[:len(before):len(before)]
+		b.mount(target, "bind", host, "bind")
+		b.save()
+		b.fail(1, "cannot be mounted because it is", "create", b.id)
+	}
+}
+
+// TestATargetThatChangesWhileMountsAreMade is CVE-2021-30465: another container
+// with the same volume exchanges a directory for a link, again and again, while
+// mounts are made below it.
+func TestATargetThatChangesWhileMountsAreMade(t *testing.T) {
+	b := newBench(t)
+	host := trap(t, b)
+	root := filepath.Join(b.bundle, "rootfs")
+	for _, dir := range []string{"volume/dir/sub", "empty"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.link(strings.Repeat("../", 30)+host[1:], "volume/link")
+	b.mount("/volume/dir/sub", "tmpfs", "tmpfs")
+	b.mount("/volume/dir/new/file", "bind", filepath.Join(b.bundle, "config.json"), "bind")
+	b.spec.Linux.ReadonlyPaths = append(b.spec.Linux.ReadonlyPaths, "/volume/dir")
+	b.spec.Linux.MaskedPaths = append(b.spec.Linux.MaskedPaths, "/volume/dir/file")
+	b.spec.Process.Cwd = "/volume/dir"
+	b.program("sh", "-c", "cat ./"+strings.Repeat("../", 20)+host[1:]+"/file 2>/dev/null && echo ESCAPED; true")
+	b.save()
+	stop, stopped := make(chan struct{}), make(chan int)
+	go func() { // ends with stop
+		swaps := 0
+		for {
+			select {
+			case <-stop:
+				stopped <- swaps
+				return
+			default:
+			}
+			if unix.Renameat2(unix.AT_FDCWD, filepath.Join(root, "volume/dir"), unix.AT_FDCWD, filepath.Join(root, "volume/link"), unix.RENAME_EXCHANGE) == nil {
+				swaps++
+			}
+		}
+	}()
+	for range 15 {
+		// A mount may fail, for there is no such directory at the moment.
+		if r, err := b.try("run", b.id); err != nil || strings.Contains(r.out, "ESCAPED") {
+			t.Errorf("exit status %d, %v\n%s", r.code, err, r.out)
+		}
+	}
+	close(stop)
+	if swaps := <-stopped; swaps < 100 {
+		t.Errorf("only %d swaps: nothing was tried", swaps)
+	}
+}
+
+// TestALinkForTheTerminalsDirectoryIsRefused is CVE-2025-52565 for /dev/pts.
+func TestALinkForTheTerminalsDirectoryIsRefused(t *testing.T) {
+	b := newBench(t)
+	host := trap(t, b)
+	dev := filepath.Join(b.dir, "dev")
+	if err := os.Mkdir(dev, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(host, filepath.Join(dev, "pts")); err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range b.spec.Mounts {
+		if m.Destination == "/dev" {
+			b.spec.Mounts[i] = specs.Mount{Destination: "/dev", Type: "bind", Source: dev, Options: []string{"bind"}}
+		}
+	}
+	b.program("true")
+	b.save()
+	b.fail(1, "symbolic link", "create", b.id)
+}

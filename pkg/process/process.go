@@ -50,16 +50,33 @@ func Stdio() step.Step {
 		kernel.Dup3(kernel.FD(Stdin), 0, false), kernel.Dup3(kernel.FD(Stdout), 1, false), kernel.Dup3(kernel.FD(Stderr), 2, false))
 }
 
-// Sysctl sets kernel parameters of the container's own namespaces.
+// settings is the slot of the host's /proc/sys.
+const settings kernel.Slot = "settings"
+
+// ReachSettings takes hold of /proc/sys for Sysctl while "/" is the host's.
+// Whose settings the files hold depends on who opens them, not on the mount: a
+// process sees those of its own network and ipc namespace there.
+func ReachSettings() step.Step {
+	return inside("process.reach-settings", book.Namespaces,
+		"settings are written through the host's own /proc/sys: in the container's, a mount or a link of the image could stand in the way",
+		kernel.Openat(kernel.AtFDCWD, "/proc/sys", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(settings))
+}
+
+// Sysctl sets kernel parameters of the container's own namespaces. After the
+// network has been made, for its devices have settings too; and whatever is
+// mounted over the container's /proc by then (CVE-2025-52881).
 func Sysctl(values map[string]string) step.Step {
 	s := inside("process.sysctl", book.Namespaces, "kernel parameters that belong to the new namespaces, not to the host")
+	const file kernel.Slot = "setting"
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		file := "/proc/sys/" + sysctlPath(key)
-		calls := kernel.WriteFile(file, values[key])
-		// No link may turn the write to another file (CVE-2025-52881).
-		calls[0] = kernel.Openat2(kernel.AtFDCWD, file, unix.O_WRONLY|unix.O_CLOEXEC, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS).Into(calls[0].Save)
-		s.Calls = append(s.Calls, calls...)
+		path := sysctlPath(key)
+		s.Calls = append(s.Calls,
+			kernel.Openat2(kernel.FD(settings), path, unix.O_WRONLY|unix.O_CLOEXEC, 0, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV).
+				For("/proc/sys/"+path).Into(file),
+			kernel.Write(kernel.FD(file), []byte(values[key])).As("sysctl -w "+key+"="+values[key]),
+			kernel.Close(kernel.FD(file)))
 	}
+	s.Calls = append(s.Calls, kernel.Close(kernel.FD(settings)))
 	return s
 }
 

@@ -254,6 +254,9 @@ func (b *builder) identity() {
 	b.guardExe()
 	b.forgetCgroup()
 	b.label(b.spec.Process)
+	if len(b.spec.Linux.Sysctl) > 0 {
+		b.add(process.ReachSettings())
+	}
 	// While we are still the host's root: another user may not enter it.
 	b.addIfAny(cgroup.Enter(b.cg, b.ns.Has(unix.CLONE_NEWCGROUP)))
 	b.affinity("")
