@@ -49,7 +49,7 @@ var groups = []struct {
 	{"rights", []func(*examination){root, rights}},
 	{"namespaces", []func(*examination){namespaces, namespaceLimits}},
 	{"processes", []func(*examination){births, descriptors, noNewPrivs}},
-	{"mounts", []func(*examination){mountCalls, fileSystems, overlayMount, userOverlay, idmapped}},
+	{"mounts", []func(*examination){mountCalls, fileSystems, overlayMount, idmapped, mappedLayers}},
 	{"storage", []func(*examination){storage}},
 	{"cgroups", []func(*examination){hierarchies, controllers, groupFeatures, deviceFilter}},
 	{"security", []func(*examination){seccompFilter, seccompFlags, modules}},

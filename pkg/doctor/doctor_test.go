@@ -193,7 +193,7 @@ func TestWhatIsForbiddenIsFoundMissing(t *testing.T) {
 	}
 	for name, level := range map[string]Level{
 		"openat2": Missing, "overlay": Missing, "mount API": Missing, "overlay there": Missing, "pivot_root": Missing, "seccomp": Missing,
-		"pidfd_getfd": Warn, "overlay for users": Warn,
+		"pidfd_getfd": Warn, "idmapped mounts": Warn, "mapped layers": Warn,
 		"clone3": OK, "mnt": OK, "links": OK, "nftables": OK, "file systems": OK,
 	} {
 		f := found[name]

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -71,9 +72,9 @@ func fileSystems(x *examination) {
 
 // layers are calls that make directories for an overlay below dir and mount it
 // over them, and then do what needs a whiteout: delete a file of the lower one.
-func layers(dir, options string) []kernel.Call {
+func layers(dir string) []kernel.Call {
 	d := func(name string) string { return dir + "/" + name }
-	data := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s%s", d("lower"), d("upper"), d("work"), options)
+	data := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", d("lower"), d("upper"), d("work"))
 	return []kernel.Call{
 		kernel.Mkdir(d("lower"), 0o755), kernel.Mkdir(d("upper"), 0o755), kernel.Mkdir(d("work"), 0o755), kernel.Mkdir(d("lower/dir"), 0o755),
 		kernel.Openat(kernel.AtFDCWD, d("lower/file"), unix.O_WRONLY|unix.O_CREAT|unix.O_CLOEXEC, 0o644),
@@ -92,22 +93,9 @@ func overlayMount(x *examination) {
 	if !x.mayTry(sysAdmin, "overlay") {
 		return
 	}
-	calls := append([]kernel.Call{apart(), kernel.Mount("tmpfs", "/sys", "tmpfs", 0, "size=64k")}, layers("/sys", "")...)
+	calls := append([]kernel.Call{apart(), kernel.Mount("tmpfs", "/sys", "tmpfs", 0, "size=64k")}, layers("/sys")...)
 	x.tried(try(unix.CLONE_NEWNS, append(calls, opaque()...)...), Missing, "overlay", "mounts, copies up, and hides what is deleted",
 		"no container can have an image's layers as its root", "a kernel with CONFIG_OVERLAY_FS")
-}
-
-// userOverlay does the same as a mapped root in a user namespace, which the
-// kernel allows since 5.11. No directory is made opaque: before 6.6 a tmpfs
-// keeps no attributes of users, and the disk's file system is tried elsewhere.
-func userOverlay(x *examination) {
-	calls := append([]kernel.Call{
-		kernel.Tell(), kernel.Await(), kernel.Setresgid(0), kernel.Setresuid(0),
-		apart(), kernel.Mount("tmpfs", "/sys", "tmpfs", 0, "size=64k"),
-	}, layers("/sys", ",userxattr")...)
-	_, err := tryOn(kernel.NewHost(), kernel.CloneArgs{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS}, mapToSelf, calls...)
-	x.tried(err, Warn, "overlay for users", "mounts in a user namespace too",
-		"containers with a user namespace of their own need their root unpacked", "a kernel of version 5.11 or newer")
 }
 
 // idmapped shows a directory of MINICTR_ROOT's file system with other owners.
@@ -116,12 +104,26 @@ func idmapped(x *examination) {
 		return
 	}
 	x.tried(mapMount(existing(x.root)), Warn, "idmapped mounts", "show files with other owners, on "+existing(x.root),
-		"containers with a user namespace of their own see their volumes as nobody's",
-		"a kernel of version 5.12 or newer, and ext4, xfs or btrfs below "+x.root)
+		"run --userns auto is refused", "a kernel of version 5.12 or newer, and ext4, xfs or btrfs below "+x.root)
 }
 
-// mapMount makes a user namespace, and a mount of dir that is mapped to it.
-func mapMount(dir string) error {
+// mappedLayers mounts an overlay whose layers are idmapped mounts.
+func mappedLayers(x *examination) {
+	if !x.mayTry(sysAdmin, "mapped layers") {
+		return
+	}
+	tmp, err := os.MkdirTemp(existing(x.root), ".minictr-doctor-")
+	if err == nil {
+		over := kernel.MoveMount(kernel.FD("tree"), "", kernel.AtFDCWD, tmp, unix.MOVE_MOUNT_F_EMPTY_PATH)
+		err = errors.Join(mapMount(tmp, append([]kernel.Call{over}, layers(tmp)...)...), os.RemoveAll(tmp))
+	}
+	x.tried(err, Warn, "mapped layers", "an overlay shows them with other owners",
+		"run --userns auto is refused", "a kernel of version 5.19 or newer")
+}
+
+// mapMount makes a user namespace, and a mount of dir that is mapped to it, in
+// slot tree. What follows with it is done in a mount namespace.
+func mapMount(dir string, then ...kernel.Call) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	attempt := func(pid int) error {
@@ -135,9 +137,12 @@ func mapMount(dir string) error {
 		defer ns.Close()
 		host := kernel.NewHost()
 		host.Slots["userns"] = ns.Fd()
-		_, err = tryOn(host, kernel.CloneArgs{Flags: unix.CLONE_NEWNS}, nil, apart(),
+		calls := []kernel.Call{
+			apart(),
 			kernel.OpenTree(kernel.AtFDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Into("tree"),
-			kernel.MountIDMap(kernel.FD("tree"), "", unix.AT_EMPTY_PATH, "userns"))
+			kernel.MountIDMap(kernel.FD("tree"), "", unix.AT_EMPTY_PATH, "userns"),
+		}
+		_, err = tryOn(host, kernel.CloneArgs{Flags: unix.CLONE_NEWNS}, nil, append(calls, then...)...)
 		return err
 	}
 	_, err := tryOn(kernel.NewHost(), kernel.CloneArgs{Flags: unix.CLONE_NEWUSER}, attempt, kernel.Tell(), kernel.Await())

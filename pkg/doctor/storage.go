@@ -61,7 +61,7 @@ func (x *examination) layersOn(dir string) {
 		x.add(Missing, "overlay there", err.Error(), "nothing can be stored", "set MINICTR_ROOT to a directory that can be written")
 		return
 	}
-	calls := append([]kernel.Call{apart()}, layers(tmp, "")...)
+	calls := append([]kernel.Call{apart()}, layers(tmp)...)
 	err = try(unix.CLONE_NEWNS, append(calls, opaque()...)...)
 	if rerr := os.RemoveAll(tmp); rerr != nil {
 		err = errors.Join(err, rerr)
