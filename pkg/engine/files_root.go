@@ -115,14 +115,18 @@ func (e *Engine) mountVolume(host *kernel.Host, m config.Mount) error {
 	case config.Tmpfs:
 		return nil
 	case config.Volume:
-		v, err := e.Volumes.Get(m.Source)
-		if err != nil {
+		var err error
+		if m, err = e.resolve(m); err != nil {
 			return err
 		}
-		m.Source = v.Data
+		if fs := m.FileSystem; fs != nil && fs.Type != "tmpfs" {
+			return fmt.Errorf("at %s is a volume of type %s, which only the running container mounts: start it first", m.Target, fs.Type)
+		} else if fs != nil {
+			return nil
+		}
 	}
 	var st unix.Stat_t
-	if err := unix.Stat(m.Source, &st); err != nil {
+	if err := unix.Stat(filepath.Join(m.Source, m.Subpath), &st); err != nil { // of what kind it is; which one, attach finds out
 		return fmt.Errorf("%s, which belongs at %s: %w", m.Source, m.Target, err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
@@ -157,6 +161,15 @@ func attach(host *kernel.Host, m config.Mount, target int) error {
 		flags |= unix.AT_RECURSIVE
 	}
 	calls := []kernel.Call{kernel.OpenTree(kernel.AtFDCWD, m.Source, flags).Into(source)}
+	if m.Subpath != "" { // no link in the volume leads out of it
+		const all, part kernel.Slot = "volume-all", "volume-part"
+		calls = []kernel.Call{
+			kernel.Openat(kernel.AtFDCWD, m.Source, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(all),
+			kernel.Openat2(kernel.FD(all), m.Subpath, unix.O_PATH|unix.O_CLOEXEC, 0, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_MAGICLINKS).Into(part),
+			kernel.OpenTree(kernel.FD(part), "", flags|unix.AT_EMPTY_PATH).Into(source),
+			kernel.Close(kernel.FD(part)), kernel.Close(kernel.FD(all)),
+		}
+	}
 	if m.ReadOnly {
 		calls = append(calls, kernel.MountSetattr(kernel.FD(source), "", unix.AT_EMPTY_PATH, unix.MOUNT_ATTR_RDONLY, 0, 0))
 	}

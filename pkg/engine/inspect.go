@@ -39,6 +39,35 @@ func (e *Engine) Inspect(ref string) (*Inspection, error) {
 	return i, nil
 }
 
+// inspectDevices fills in what concerns devices and limits of disks.
+func inspectDevices(h *InspectHostConfig, c *config.Config) {
+	h.CgroupParent, h.CgroupnsMode, h.Annotations = c.CgroupParent, cmp.Or(c.Namespaces.Cgroup, "private"), c.Annotations
+	h.OomKillDisable, h.MemorySwappiness = c.OOMKillDisable, c.MemorySwappiness
+	h.CPURealtimePeriod, h.CPURealtimeRuntime, h.BlkioWeight = c.CPURtPeriod, c.CPURtRuntime, c.BlkioWeight
+	for _, d := range c.Devices {
+		h.Devices = append(h.Devices, InspectDevice{d.Host, d.Container, d.Permissions})
+	}
+	for _, r := range c.DeviceRules {
+		h.DeviceCgroupRules = append(h.DeviceCgroupRules, r.String())
+	}
+	for _, w := range c.BlkioWeightDevice {
+		h.BlkioWeightDevice = append(h.BlkioWeightDevice, InspectRate{Path: w.Path, Weight: w.Rate})
+	}
+	for _, l := range []struct {
+		dst  *[]InspectRate
+		from []config.DeviceRate
+	}{
+		{&h.BlkioDeviceReadBps, c.DeviceReadBps},
+		{&h.BlkioDeviceWriteBps, c.DeviceWriteBps},
+		{&h.BlkioDeviceReadIOps, c.DeviceReadIOPS},
+		{&h.BlkioDeviceWriteIOps, c.DeviceWriteIOPS},
+	} {
+		for _, r := range l.from {
+			*l.dst = append(*l.dst, InspectRate{Path: r.Path, Rate: r.Rate})
+		}
+	}
+}
+
 func inspectState(s record.State) InspectState {
 	return InspectState{
 		Status: string(s.Status), Running: s.Live(), Paused: s.Status == record.Paused, Restarting: s.Status == record.Restarting,
@@ -59,6 +88,7 @@ func (c *Container) hostConfig() InspectHostConfig {
 		CPUPeriod: cfg.CPUPeriod, CPUQuota: cfg.CPUQuota, CpusetCpus: cfg.CpusetCpus, CpusetMems: cfg.CpusetMems,
 		MemoryReservation: cfg.MemoryReservation, MemorySwap: cfg.MemorySwap, PidsLimit: cfg.PidsLimit,
 	}
+	inspectDevices(&h, cfg)
 	h.LogConfig = InspectLog{cmp.Or(cfg.Log.Driver, "json-file"), cfg.Log.Options}
 	if h.LogConfig.Config == nil {
 		h.LogConfig.Config = map[string]string{}

@@ -101,8 +101,25 @@ type InspectHostConfig struct {
 	MemorySwap        int64
 	PidsLimit         int64
 	Ulimits           []InspectUlimit
-	MaskedPaths       []string
-	ReadonlyPaths     []string
+	CgroupParent      string
+	CgroupnsMode      string
+	Annotations       map[string]string `json:",omitempty"`
+	Devices           []InspectDevice
+	DeviceCgroupRules []string
+	OomKillDisable    bool
+	MemorySwappiness  *uint64
+
+	CPURealtimePeriod    uint64 `json:"CpuRealtimePeriod"`
+	CPURealtimeRuntime   int64  `json:"CpuRealtimeRuntime"`
+	BlkioWeight          uint16
+	BlkioWeightDevice    []InspectRate
+	BlkioDeviceReadBps   []InspectRate
+	BlkioDeviceWriteBps  []InspectRate
+	BlkioDeviceReadIOps  []InspectRate
+	BlkioDeviceWriteIOps []InspectRate
+
+	MaskedPaths   []string
+	ReadonlyPaths []string
 }
 
 // InspectLog is where the output goes.
@@ -115,6 +132,20 @@ type InspectLog struct {
 type InspectRestart struct {
 	Name              string
 	MaximumRetryCount int
+}
+
+// InspectDevice is a device of the host that the container has.
+type InspectDevice struct {
+	PathOnHost        string
+	PathInContainer   string
+	CgroupPermissions string
+}
+
+// InspectRate is a limit, or a weight, of one disk.
+type InspectRate struct {
+	Path   string
+	Rate   uint64 `json:",omitempty"`
+	Weight uint64 `json:",omitempty"`
 }
 
 // InspectUlimit is a limit of each process.

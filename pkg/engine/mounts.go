@@ -169,7 +169,7 @@ func fillBound(r *Record, m config.Mount, to volume.Mount) error {
 }
 
 // resolve turns a mount of a volume into one of what the volume is.
-func (e *Engine) resolve(c *Container, m config.Mount) (config.Mount, error) {
+func (e *Engine) resolve(m config.Mount) (config.Mount, error) {
 	v, err := e.Volumes.Get(m.Source)
 	if err != nil {
 		return m, err
@@ -186,9 +186,6 @@ func (e *Engine) resolve(c *Container, m config.Mount) (config.Mount, error) {
 		return m, fmt.Errorf("volume %s is a file system of its own: volume-subpath is not supported for those", v.Name)
 	default:
 		m.Source, m.FileSystem = mount.Device, &config.FileSystem{Type: mount.Type, Options: mount.Options}
-		if mount.Type == "tmpfs" {
-			return m, e.soleUser(c, v.Name)
-		}
 	}
 	return m, nil
 }

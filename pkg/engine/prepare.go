@@ -117,7 +117,11 @@ func (e *Engine) input(c *Container, net *netPlace, files map[string]string) (bu
 	}
 	for _, m := range c.Mounts {
 		if m.Type == config.Volume {
-			if m, err = e.resolve(c, m); err != nil {
+			name := m.Source
+			if m, err = e.resolve(m); err == nil && m.FileSystem != nil && m.FileSystem.Type == "tmpfs" {
+				err = e.soleUser(c, name)
+			}
+			if err != nil {
 				return in, err
 			}
 		}

@@ -65,6 +65,17 @@ func ParseDeviceRule(s string) (DeviceRule, error) {
 	return r, nil
 }
 
+// String is the rule as it was written.
+func (r DeviceRule) String() string {
+	number := func(n int64) string {
+		if n < 0 {
+			return "*"
+		}
+		return strconv.FormatInt(n, 10)
+	}
+	return r.Type + " " + number(r.Major) + ":" + number(r.Minor) + " " + r.Access
+}
+
 func deviceNumber(s string) (int64, error) {
 	if s == "*" {
 		return -1, nil
