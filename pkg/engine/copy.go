@@ -110,6 +110,9 @@ func (e *Engine) CopyFrom(ctx context.Context, c *Container, name string, w io.W
 			return err
 		}
 		out := archive.NewWriter(ctx, w)
+		if out.Owner, err = c.ownersInside(); err != nil {
+			return err
+		}
 		if err := out.Below(fd, entryName(name)); err != nil {
 			return err
 		}
@@ -131,6 +134,10 @@ func entryName(name string) string {
 // CopyTo lays the entries of a tar stream below a directory of the container,
 // and returns the number of bytes that its files were given.
 func (e *Engine) CopyTo(ctx context.Context, c *Container, dir string, r io.Reader, o archive.Options) (int64, error) {
+	if c.Running() && c.ownUsers() {
+		return 0, fmt.Errorf("container %s runs with users of its own, so files cannot be copied into it: stop it first, or pipe them: tar c . | minictr exec -i %s tar x -C %s",
+			c.Name, c.Name, dir)
+	}
 	var n int64
 	err := e.openRoot(ctx, c, func(root int) error {
 		fd, err := archive.InRoot(root, dir, unix.O_PATH)

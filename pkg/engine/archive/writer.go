@@ -19,6 +19,11 @@ import (
 // Writer writes files to a tar stream. Files are given by descriptors, so that
 // what is written is what was found.
 type Writer struct {
+	// Owner, if it is not nil, says who owns a file in the archive, by its
+	// owner here: users of a container with a user namespace have other
+	// numbers inside.
+	Owner func(Owner) Owner
+
 	ctx  context.Context
 	tar  *tar.Writer
 	seen map[inode]string // files with several names, and the first of them in the stream
@@ -111,6 +116,10 @@ func (w *Writer) Add(fd int, name string) (unix.Stat_t, error) {
 		h, err = header(fd, &st, name)
 	}
 	if err == nil && h != nil {
+		if w.Owner != nil {
+			o := w.Owner(Owner{h.Uid, h.Gid})
+			h.Uid, h.Gid = o.UID, o.GID
+		}
 		err = w.write(h, &st, content)
 	}
 	if err != nil {
