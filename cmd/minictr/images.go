@@ -10,6 +10,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
+	"minictr/pkg/engine"
 	"minictr/pkg/image"
 )
 
@@ -35,13 +36,15 @@ images share layers, so the sizes add up to more than the disk holds.`,
 	fs.BoolVar(&f.noTrunc, "no-trunc", false, "print IDs in full length")
 	fs.BoolVar(&f.digests, "digests", false, "show the manifests' digests")
 	fs.StringVar(&f.format, "format", "", "json, or a Go `template` such as '{{.Repository}}:{{.Tag}}'")
-	refuse(fs, "filter tree!")
+	addFilter(fs, &f.filters, "only images with `KEY=VALUE`: dangling, label, before, since, until, reference")
+	refuse(fs, "tree!")
 	return cmd
 }
 
 type imagesFlags struct {
 	all, quiet, noTrunc, digests bool
 	format                       string
+	filters                      engine.Filters
 }
 
 // imageRow has docker's names for what a template may ask for.
@@ -64,6 +67,9 @@ func (a *app) images(cmd *cobra.Command, args []string, f imagesFlags) error {
 	}
 	list, err := e.Images.List()
 	if err != nil {
+		return err
+	}
+	if list, err = e.SelectImages(list, f.filters); err != nil {
 		return err
 	}
 	var rows []imageRow
