@@ -11,6 +11,8 @@ import (
 var (
 	errAttachStopped = refusal("You cannot attach to a stopped container, start it first")
 	errAttachPaused  = refusal("You cannot attach to a paused container, unpause it first")
+
+	errAttachRestarting = refusal("You cannot attach to a restarting container, wait until it is running")
 )
 
 // refusal is a sentence of docker's, told as it stands.
@@ -43,8 +45,11 @@ command's.`,
 			if !c.Running() {
 				return errAttachStopped
 			}
-			if c.State.Status == record.Paused {
+			switch c.State.Status {
+			case record.Paused:
 				return errAttachPaused
+			case record.Restarting:
+				return errAttachRestarting
 			}
 			streams, err := a.attachStreams(c, !noStdin, sigProxy, detachKeys)
 			if err != nil {

@@ -12,6 +12,7 @@ import (
 	"minictr/pkg/engine/archive"
 	"minictr/pkg/engine/merged"
 	"minictr/pkg/image"
+	"minictr/pkg/record"
 )
 
 // Changes lists what a container has changed in its image's files. What it has
@@ -32,6 +33,7 @@ func (e *Engine) Export(ctx context.Context, c *Container, w io.Writer) error {
 	if err := view.Export(out); err != nil {
 		return err
 	}
+	e.tell(c, "export", nil)
 	return out.Close()
 }
 
@@ -51,12 +53,11 @@ func (e *Engine) Commit(ctx context.Context, c *Container, o CommitOptions) (*im
 	if err != nil {
 		return nil, err
 	}
-	if o.Pause && c.State.Status == "running" {
-		resume, err := e.still(c)
-		if err != nil {
+	if o.Pause && c.State.Status == record.Running { // what is being read does not change under our eyes
+		if err := e.Pause(ctx, c); err != nil {
 			return nil, err
 		}
-		defer resume()
+		defer func() { _ = e.Unpause(context.WithoutCancel(ctx), c) }()
 	}
 	changes, err := e.Changes(c)
 	if err != nil {
@@ -77,9 +78,13 @@ func (e *Engine) Commit(ctx context.Context, c *Container, o CommitOptions) (*im
 		_ = w.CloseWithError(err)
 	}()
 	defer r.Close()
-	return e.Images.Commit(ctx, c.Image.ID, r, image.CommitOptions{
+	img, err := e.Images.Commit(ctx, c.Image.ID, r, image.CommitOptions{
 		Name: o.Name, Config: config, Author: o.Author, Message: o.Message, Command: strings.Join(c.Args, " "),
 	})
+	if err == nil {
+		e.tell(c, "commit", map[string]string{"comment": o.Message, "imageID": img.ID.String(), "imageRef": o.Name.Familiar()})
+	}
+	return img, err
 }
 
 // committed is the configuration of the image: the container's, with changes.
@@ -98,17 +103,4 @@ func (c *Container) committed(o CommitOptions) (ocispec.ImageConfig, error) {
 		}
 	}
 	return config, nil
-}
-
-// still freezes the container's processes until resume: what is being read
-// does not change under our eyes.
-func (e *Engine) still(c *Container) (resume func(), err error) {
-	group, err := e.group(c)
-	if err == nil {
-		err = group.Freeze()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("pause container %s: %w", c.Name, err)
-	}
-	return func() { _ = group.Thaw() }, nil
 }

@@ -116,6 +116,7 @@ func (e *Engine) CopyFrom(ctx context.Context, c *Container, name string, w io.W
 		if err := out.Below(fd, entryName(name)); err != nil {
 			return err
 		}
+		e.tell(c, "archive-path", nil)
 		return out.Close()
 	})
 }
@@ -152,7 +153,9 @@ func (e *Engine) CopyTo(ctx context.Context, c *Container, dir string, r io.Read
 		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 			return fmt.Errorf("extraction point is not a directory: %s in container %s", dir, c.Name)
 		}
-		n, err = archive.Extract(ctx, r, root, dir, o)
+		if n, err = archive.Extract(ctx, r, root, dir, o); err == nil {
+			e.tell(c, "extract-to-dir", nil)
+		}
 		if errors.Is(err, unix.EROFS) {
 			err = fileError(c, dir, err)
 		}

@@ -21,6 +21,9 @@ import (
 // places, for as long as use runs. Paths below it are for package archive: the
 // container's programs may be at work there.
 func (e *Engine) openRoot(ctx context.Context, c *Container, use func(root int) error) error {
+	if c.State.Status == record.Restarting {
+		return fmt.Errorf("container %s is between two runs: wait until it runs again, or stop it", c.Name)
+	}
 	if c.Running() {
 		fd, err := c.runningRoot()
 		if err == nil {

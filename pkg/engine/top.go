@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/record"
 )
 
 // Processes are a container's processes as ps would list them.
@@ -28,6 +30,9 @@ type Processes struct {
 func (e *Engine) Top(c *Container, options []string) (*Processes, error) {
 	if !c.Running() {
 		return nil, &NotRunningError{c.Name}
+	}
+	if c.State.Status == record.Restarting {
+		return nil, fmt.Errorf("container %s is restarting, wait until the container is running", c.Name)
 	}
 	group, err := e.group(c)
 	if err != nil {
