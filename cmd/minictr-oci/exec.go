@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -23,7 +24,7 @@ func (a *app) exec(args []string) error {
 
 func (a *app) execute(args []string) error {
 	f := newFlags("exec", "ID COMMAND [ARGUMENT…]")
-	var env, gids, caps list
+	var env, gids, caps, cgroups list
 	file := f.stringBoth("process", "p", "", "`file` with the process as JSON")
 	tty := f.boolBoth("tty", "t", "give it a terminal")
 	cwd := f.String("cwd", "", "working `directory` in the container")
@@ -39,7 +40,8 @@ func (a *app) execute(args []string) error {
 	noNewPrivs := f.Bool("no-new-privs", false, "set-uid programs give it nothing")
 	ignorePaused := f.Bool("ignore-paused", false, "also in a paused container")
 	preserve := f.Int("preserve-fds", 0, "pass `n` more descriptors than the standard ones")
-	cgroup := f.String("cgroup", "", "not supported")
+	pidfd := f.String("pidfd-socket", "", "unix `socket` that gets a pidfd of the process")
+	f.Var(&cgroups, "cgroup", "`[controller,…:]path` of a cgroup that the container has made below its own")
 	rest, err := f.first(args)
 	if err != nil || f.helped {
 		return err
@@ -49,10 +51,12 @@ func (a *app) execute(args []string) error {
 		return fmt.Errorf("minictr-oci: %q requires a minimum of %d argument(s)", "exec", 1)
 	case *file == "" && len(rest) < 2:
 		return errors.New("process args cannot be empty")
-	case *cgroup != "":
-		return errors.New("--cgroup is not supported: a process joins the container's own cgroup")
 	}
 	if err := oci.CheckFDs(*preserve); err != nil {
+		return err
+	}
+	below, err := subCgroups(cgroups)
+	if err != nil {
 		return err
 	}
 	c, err := a.root.Load(rest[0])
@@ -77,9 +81,31 @@ func (a *app) execute(args []string) error {
 		p.ConsoleSize = userSize()
 	}
 	return execWait(c, oci.ExecOptions{
-		Process: p, PidFile: *pidFile, ConsoleSocket: *socket, KeepConsole: !*detach, PreserveFDs: *preserve, IgnorePaused: *ignorePaused,
+		Process: p, PidFile: *pidFile, ConsoleSocket: *socket, PidfdSocket: *pidfd, SubCgroups: below, KeepConsole: !*detach, PreserveFDs: *preserve, IgnorePaused: *ignorePaused,
 		Observe: a.log.observer(),
 	}, *detach)
+}
+
+// subCgroups reads the values of --cgroup: a path for all hierarchies, or paths
+// for controllers of v1.
+func subCgroups(values []string) (map[string]string, error) {
+	paths := make(map[string]string)
+	for _, v := range values {
+		names, path, named := strings.Cut(v, ":")
+		if !named {
+			names, path = "", v
+			if len(values) > 1 {
+				return nil, fmt.Errorf("--cgroup %s: where there are several, each names its controllers", v)
+			}
+		}
+		for _, c := range strings.Split(names, ",") {
+			if _, twice := paths[c]; twice || named && c == "" {
+				return nil, fmt.Errorf("--cgroup %s: a controller is missing or named twice", v)
+			}
+			paths[c] = path
+		}
+	}
+	return paths, nil
 }
 
 func execWait(c *oci.Container, o oci.ExecOptions, detach bool) error {

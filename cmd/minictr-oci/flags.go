@@ -29,7 +29,7 @@ func (f *flags) help() {
 		fmt.Print(f.text)
 		return
 	}
-	fmt.Printf("usage: minictr-oci %s [OPTION…] %s\n", f.Name(), f.args)
+	fmt.Printf("NAME:\n   minictr-oci %s - %s\n\nUSAGE:\n   minictr-oci %s [OPTION…] %s\n\nOPTIONS:\n", f.Name(), about[f.Name()], f.Name(), f.args)
 	f.VisitAll(func(o *flag.Flag) {
 		dashes := "--"
 		if len(o.Name) == 1 {
@@ -38,6 +38,28 @@ func (f *flags) help() {
 		value, usage := flag.UnquoteUsage(o)
 		fmt.Printf("  %-28s %s\n", dashes+o.Name+" "+value, usage)
 	})
+}
+
+// about says in a few words what each command does.
+var about = map[string]string{
+	"create":   "make the container, stop before its program",
+	"start":    "run the program of a created container",
+	"run":      "create, start, wait and delete",
+	"exec":     "run one more process in a container",
+	"state":    "print a container's state as JSON",
+	"kill":     "send a container a signal, TERM if none is named",
+	"delete":   "remove a container",
+	"ps":       "list a container's processes",
+	"list":     "list all containers",
+	"pause":    "stop all processes of a container for a while",
+	"resume":   "let them go on",
+	"update":   "change a container's limits",
+	"events":   "print what a container uses",
+	"spec":     "write an example config.json",
+	"features": "print what this runtime can do",
+
+	"checkpoint": "not supported: write a container's memory to disk",
+	"restore":    "not supported: read it back",
 }
 
 // first reads options up to the first argument and returns the rest.

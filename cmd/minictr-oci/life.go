@@ -18,12 +18,13 @@ func (a *app) createFlags(f *flags) func(id string) (oci.Options, error) {
 	config := f.stringBoth("config", "f", "config.json", "`file` of the bundle with the configuration")
 	pidFile := f.String("pid-file", "", "`file` to write the process id to")
 	socket := f.String("console-socket", "", "unix `socket` that gets the terminal's master")
+	pidfd := f.String("pidfd-socket", "", "unix `socket` that gets a pidfd of the process")
 	preserve := f.Int("preserve-fds", 0, "pass `n` more descriptors than the standard ones")
 	noPivot := f.Bool("no-pivot", false, "move and chroot instead of pivot_root (initramfs)")
 	noKeyring := f.Bool("no-new-keyring", false, "keep the caller's session keyring")
 	return func(id string) (oci.Options, error) {
 		return oci.Options{
-			ID: id, Bundle: *bundle, Config: *config, PidFile: *pidFile, ConsoleSocket: *socket,
+			ID: id, Bundle: *bundle, Config: *config, PidFile: *pidFile, ConsoleSocket: *socket, PidfdSocket: *pidfd,
 			PreserveFDs: *preserve, NoPivot: *noPivot, NoNewKeyring: *noKeyring, Observe: a.log.observer(),
 		}, oci.CheckFDs(*preserve)
 	}

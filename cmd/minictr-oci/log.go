@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"minictr/pkg/step"
 )
 
@@ -60,10 +62,27 @@ func (l *logger) observer() func(step.Event) {
 		switch e.Kind {
 		case step.CallEvent:
 			l.write("debug", fmt.Sprintf("%s: %s = %s <%d us>", e.Step, e.Call, e.Result, e.Nanos/1000))
+			if e.Name == "seccomp" {
+				l.write("debug", fmt.Sprintf("seccomp filter flags: %d", filterFlags(e.Call)))
+			}
 		case step.StepEvent, step.UndoEvent:
 			l.write("debug", fmt.Sprintf("%s %s", e.Kind, e.Step))
 		}
 	}
+}
+
+// filterFlags are the flags of a seccomp call as one number, which seccomp(2)'s
+// header files and other runtimes' logs have.
+func filterFlags(call string) (flags int) {
+	for name, bit := range map[string]int{
+		"TSYNC": unix.SECCOMP_FILTER_FLAG_TSYNC, "LOG": unix.SECCOMP_FILTER_FLAG_LOG, "SPEC_ALLOW": unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+		"NEW_LISTENER": unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, "WAIT_KILLABLE_RECV": unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+	} {
+		if strings.Contains(call, "SECCOMP_FILTER_FLAG_"+name) {
+			flags |= bit
+		}
+	}
+	return flags
 }
 
 func (l *logger) write(level, msg string) {

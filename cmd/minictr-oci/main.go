@@ -19,7 +19,8 @@ import (
 	"minictr/pkg/oci"
 )
 
-const usage = `minictr-oci runs OCI bundles, with runc's command line.
+const usage = `NAME:
+   minictr-oci - runs OCI bundles with the command line of runc - Open Container Initiative runtime
 
 usage: minictr-oci [GLOBAL OPTION…] COMMAND [OPTION…] [ARGUMENT…]
 
@@ -137,6 +138,7 @@ func (a *app) command(name string, args []string) error {
 		"create": a.create, "run": a.runContainer, "start": a.start, "exec": a.exec, "kill": a.kill, "delete": a.delete,
 		"state": a.state, "list": a.list, "ps": a.ps, "pause": a.pause, "resume": a.resume, "update": a.update,
 		"events": a.events, "spec": a.spec, "features": a.features,
+		"checkpoint": unsupported("checkpoint", "CONTAINER"), "restore": unsupported("restore", "CONTAINER"),
 		"version": func([]string) error { return printVersion() },
 		"help":    func([]string) error { fmt.Print(usage); return nil },
 	}
@@ -145,6 +147,18 @@ func (a *app) command(name string, args []string) error {
 	}
 	//lint:ignore ST1005 runc's words
 	return fmt.Errorf("No help topic for '%s'", name)
+}
+
+// unsupported is a command of runc's that is refused by its name.
+func unsupported(name, arguments string) func([]string) error {
+	return func(args []string) error {
+		f := newFlags(name, arguments)
+		if len(args) > 0 && (args[0] == "-h" || args[0] == "--help") {
+			f.help()
+			return nil
+		}
+		return fmt.Errorf("%s is not supported: this runtime cannot write a container's memory to disk or read it back", name)
+	}
 }
 
 func printVersion() error {

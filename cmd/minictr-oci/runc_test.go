@@ -1,14 +1,18 @@
 package main
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/cgroup"
 )
 
 // What users of runc rely on and no specification says.
@@ -130,5 +134,100 @@ func TestAContainerMayRunOnAllProcessors(t *testing.T) {
 	}
 	if out := b.do("exec", "--process", file, b.id); !strings.Contains(out, "\t0\n") && all.IsSet(0) {
 		t.Errorf("exec: %s", out)
+	}
+}
+
+func TestExecEntersCgroupsThatTheContainerHasMade(t *testing.T) {
+	b := newBench(t)
+	b.running()
+	first := strconv.Itoa(b.state().Pid)
+	controller, name := "", "inner"
+	for line := range strings.Lines(cgroups(t, first)) {
+		if strings.Contains(line, ":memory:") {
+			controller = "memory"
+		}
+	}
+	h, err := cgroup.Detect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := h.Unified
+	if controller != "" {
+		dir = h.V1[controller]
+		name = controller + ":" + name
+	}
+	if err := os.Mkdir(filepath.Join(dir, b.id, "inner"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if out := b.do("exec", "--cgroup", name, b.id, "cat", "/proc/self/cgroup"); !strings.Contains(out, "/inner\n") {
+		t.Errorf("exec --cgroup %s:\n%s", name, out)
+	}
+	b.fail(255, "adding pid of the new process", "exec", "--cgroup", strings.Replace(name, "inner", "nothing", 1), b.id, "true")
+	b.fail(255, "bad sub cgroup path", "exec", "--cgroup", "../x", b.id, "true")
+	b.fail(255, "unknown controller", "exec", "--cgroup", "whatever:/", b.id, "true")
+	b.fail(255, "named twice", "exec", "--cgroup", "memory:a", "--cgroup", "memory:b", b.id, "true")
+}
+
+func TestAPidfdOfTheProcessGoesOverASocket(t *testing.T) {
+	b := newBench(t)
+	path := filepath.Join(b.dir, "pidfd")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	killed := make(chan error, 1)
+	go func() { // ends when the runtime has come, or the socket closes
+		killed <- func() error {
+			conn, err := l.AcceptUnix()
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			name, control := make([]byte, 64), make([]byte, unix.CmsgSpace(4))
+			if _, _, _, _, err = conn.ReadMsgUnix(name, control); err != nil {
+				return err
+			}
+			messages, err := unix.ParseSocketControlMessage(control)
+			if err != nil {
+				return err
+			}
+			fds, err := unix.ParseUnixRights(&messages[0])
+			if err != nil {
+				return err
+			}
+			defer unix.Close(fds[0])
+			return unix.PidfdSendSignal(fds[0], unix.SIGKILL, nil, 0)
+		}()
+	}()
+	b.program("sleep", "1000")
+	b.save()
+	b.do("run", "--detach", "--pidfd-socket", path, b.id)
+	if err := <-killed; err != nil {
+		t.Fatal(err)
+	}
+	b.await(specs.StateStopped)
+}
+
+func TestAmbientCapabilitiesThatCannotBeAreAWarning(t *testing.T) {
+	b := newBench(t)
+	b.spec.Process.Capabilities = &specs.LinuxCapabilities{
+		Bounding: []string{"CAP_KILL", "CAP_CHOWN"}, Permitted: []string{"CAP_KILL", "CAP_CHOWN"}, Inheritable: []string{"CAP_KILL"},
+		Ambient: []string{"CAP_KILL", "CAP_CHOWN"},
+	}
+	out := b.run("grep", "CapAmb", "/proc/self/status")
+	if !strings.Contains(out, "can't raise ambient capability CAP_CHOWN: ") || !strings.Contains(out, "CapAmb:\t0000000000000020") {
+		t.Errorf("output %s", out)
+	}
+}
+
+func TestCommandsOfRuncThatAreMissingAreNamed(t *testing.T) {
+	b := newBench(t)
+	b.fail(1, "checkpoint is not supported", "checkpoint", b.id)
+	b.fail(1, "restore is not supported", "restore", b.id)
+	for _, command := range []string{"create", "exec", "checkpoint"} {
+		if out := b.do(command, "--help"); !strings.HasPrefix(out, "NAME:\n   minictr-oci "+command+" - ") {
+			t.Errorf("%s --help: %s", command, out)
+		}
 	}
 }

@@ -58,7 +58,7 @@ func Open(g Group) step.Step {
 
 // openUnified: O_PATH is enough for clone3 and bpf, and reads nothing.
 func openUnified(g Group) kernel.Call {
-	return kernel.Openat(kernel.AtFDCWD, g.Unified(), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(Slot)
+	return kernel.Openat(kernel.AtFDCWD, path.Join(g.Unified(), g.below[""]), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(Slot)
 }
 
 // mark is an extended attribute by which the undo knows a cgroup that we made:

@@ -25,7 +25,7 @@ import (
 // this moment. CLONE_NEWCGROUP in clone3 would be too early on v1.
 func Enter(g Group, namespace bool) step.Step {
 	var calls []kernel.Call
-	for _, dir := range g.joinedDirs() {
+	for _, dir := range g.enteredDirs() {
 		calls = append(calls, kernel.WriteFile(dir+"/tasks", "0")...)
 	}
 	if namespace {

@@ -21,6 +21,8 @@ type Group struct {
 	settings []setting
 	joined   []string // v1 controllers the container is put under, sorted
 	cpuset   cpuset   // v1 only: what the cgroups on the way get
+
+	below map[string]string // where a process goes instead, see Beneath
 }
 
 // always are the controllers that every container is put under where they

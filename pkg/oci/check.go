@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -58,4 +59,22 @@ func checkProcess(p *specs.Process) error {
 		}
 	}
 	return nil
+}
+
+// warnAmbient tells of ambient capabilities that no process can have: the kernel
+// wants them permitted and inheritable (capabilities(7)). The plan leaves them
+// out.
+func warnAmbient(p *specs.Process) {
+	c := p.Capabilities
+	if c == nil {
+		return
+	}
+	for _, name := range c.Ambient {
+		switch {
+		case !slices.Contains(c.Permitted, name):
+			warn(fmt.Errorf("can't raise ambient capability %s: it is not permitted", name))
+		case !slices.Contains(c.Inheritable, name):
+			warn(fmt.Errorf("can't raise ambient capability %s: it is not inheritable", name))
+		}
+	}
 }

@@ -9,20 +9,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendConsole sends the master of a terminal over the unix socket at path:
-// its name as data, the descriptor beside it (unix(7), SCM_RIGHTS). Whoever
-// listens owns the terminal from then on.
-func sendConsole(path string, master *os.File) error {
+// sendConsole sends the master of a terminal over the unix socket at path.
+// Whoever listens owns the terminal from then on.
+func sendConsole(path string, master *os.File) error { return send("console", path, master) }
+
+// sendPidfd sends a descriptor of the process: whoever listens can signal it and
+// wait for it, even when its number is another process's.
+func sendPidfd(path string, pid int) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return fmt.Errorf("pidfd of process %d: %w", pid, err)
+	}
+	file := os.NewFile(uintptr(fd), "pidfd")
+	defer file.Close()
+	return send("pidfd", path, file)
+}
+
+// send sends a file's name as data and the descriptor beside it (unix(7),
+// SCM_RIGHTS).
+func send(what, path string, file *os.File) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("console socket: %w", err)
+		return fmt.Errorf("%s socket: %w", what, err)
 	}
 	defer unix.Close(fd)
 	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
-		return fmt.Errorf("connect to the console socket %s: %w", path, err)
+		return fmt.Errorf("connect to the %s socket %s: %w", what, path, err)
 	}
-	if err := unix.Sendmsg(fd, []byte(master.Name()), unix.UnixRights(int(master.Fd())), nil, 0); err != nil {
-		return fmt.Errorf("send the terminal to the console socket %s: %w", path, err)
+	if err := unix.Sendmsg(fd, []byte(file.Name()), unix.UnixRights(int(file.Fd())), nil, 0); err != nil {
+		return fmt.Errorf("send to the %s socket %s: %w", what, path, err)
 	}
 	return nil
 }

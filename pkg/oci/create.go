@@ -30,6 +30,7 @@ type Options struct {
 	Run     bool   `json:"run,omitempty"` // create and start in one
 
 	ConsoleSocket string     `json:"-"` // unix socket that gets the terminal's master
+	PidfdSocket   string     `json:"-"` // unix socket that gets a pidfd of the process
 	KeepConsole   bool       `json:"-"` // the caller wants the master himself, see Created.Console
 	ConsoleSize   *specs.Box `json:"-"` // of the terminal, unless the configuration says one
 
@@ -89,6 +90,7 @@ func (r Root) make(o Options, bundle, dir string) (*Created, error) {
 	if err := check(config.Spec, &o); err != nil {
 		return nil, err
 	}
+	warnAmbient(config.Spec.Process)
 	o.PreserveFDs += listenFDs()
 	c := &Container{ID: o.ID, Bundle: bundle, Created: time.Now().UTC(), Options: o, Plan: config, dir: dir}
 	c.configure()
@@ -171,6 +173,9 @@ func (c *Created) create(o Options) error {
 	err = c.save()
 	if err == nil {
 		c.Console, err = console(p, o.ConsoleSocket, o.KeepConsole)
+	}
+	if err == nil && o.PidfdSocket != "" {
+		err = sendPidfd(o.PidfdSocket, c.PID)
 	}
 	if err == nil && o.PidFile != "" {
 		err = writePidFile(o.PidFile, c.PID)

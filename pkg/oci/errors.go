@@ -31,6 +31,11 @@ func (c *Container) explainFailure(err error, p *specs.Process) error {
 		return c.explainProgram(err, p)
 	case strings.HasPrefix(name, "hooks."):
 		return c.explainHook(err, strings.TrimPrefix(name, "hooks."), broken.Err)
+	case (name == "cgroup.enter" || name == "cgroup.open") && broken.Errno() == syscall.ENOENT:
+		return fmt.Errorf("error adding pid of the new process to its cgroup: %w", err)
+	case name == "process.scheduler" && broken.Errno() == syscall.EPERM && c.Spec.Linux.Resources != nil &&
+		c.Spec.Linux.Resources.CPU != nil && c.Spec.Linux.Resources.CPU.Cpus != "":
+		return fmt.Errorf("process scheduler can't be used together with AllowedCPUs (linux.resources.cpu.cpus): %w", err)
 	case name == "seccomp.hand-over" && call != nil && call.Call.Name == "connect":
 		return fmt.Errorf("failed to connect with seccomp agent: %w", err)
 	case (name == "rootfs.proc" || name == "rootfs.sys") && (broken.Errno() == syscall.ELOOP || broken.Errno() == syscall.ENOTDIR):

@@ -22,9 +22,12 @@ type ExecOptions struct {
 	Process       *specs.Process
 	PidFile       string
 	ConsoleSocket string
+	PidfdSocket   string
 	KeepConsole   bool // as in Options
 	PreserveFDs   int
 	IgnorePaused  bool
+
+	SubCgroups map[string]string // by controller: below the container's own
 
 	Observe func(step.Event) // as in Options
 }
@@ -50,7 +53,7 @@ func (c *Container) Exec(o ExecOptions) (*Executed, error) {
 		return nil, errors.New("cannot allocate tty if runc will detach without setting console socket")
 	}
 	config := *c.Plan
-	config.PreserveFDs = o.PreserveFDs + listenFDs()
+	config.PreserveFDs, config.SubCgroups = o.PreserveFDs+listenFDs(), o.SubCgroups
 	passListenFDs(o.Process)
 	fillHome(o.Process, fmt.Sprintf("/proc/%d/root", c.PID), nil)
 	plan, err := runtime.ExecPlan(&config, c.PID, o.Process, consoleIO(o.Process, o.KeepConsole && o.ConsoleSocket == ""))
@@ -66,6 +69,9 @@ func (c *Container) Exec(o ExecOptions) (*Executed, error) {
 	}
 	e := &Executed{PID: p.PID}
 	e.Console, err = console(p, o.ConsoleSocket, o.KeepConsole)
+	if err == nil && o.PidfdSocket != "" {
+		err = sendPidfd(o.PidfdSocket, p.PID)
+	}
 	if err == nil && o.PidFile != "" {
 		err = writePidFile(o.PidFile, p.PID)
 	}
@@ -140,7 +146,11 @@ func (c *Container) Process(f ProcessFlags) (*specs.Process, error) {
 		if p.Capabilities != nil {
 			caps = *p.Capabilities
 		}
-		for _, set := range []*[]string{&caps.Bounding, &caps.Permitted, &caps.Effective} {
+		sets := []*[]string{&caps.Bounding, &caps.Permitted, &caps.Effective}
+		if len(caps.Inheritable) > 0 {
+			sets = append(sets, &caps.Ambient) // as in runc: what can be handed on, is
+		}
+		for _, set := range sets {
 			*set = append(slices.Clone(*set), f.Caps...)
 		}
 		p.Capabilities = &caps

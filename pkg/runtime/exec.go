@@ -24,6 +24,10 @@ func ExecPlan(c *Config, pid int, p *specs.Process, io IO) (step.Plan, error) {
 	if p == nil {
 		return nil, fmt.Errorf("no process to start")
 	}
+	var err error
+	if b.cg, err = b.cg.Beneath(c.SubCgroups); err != nil {
+		return nil, err
+	}
 	b.add(namespace.Reach(pid, b.ns))
 	// Root of a user namespace cannot take over a terminal that the host's root
 	// made, so there the child makes it.

@@ -142,7 +142,7 @@ func Wait(pid int, timeout time.Duration) error {
 	case late:
 		return fmt.Errorf("%w after %s", ErrTimeout, timeout)
 	case status.Signaled():
-		return fmt.Errorf("killed by signal %d", status.Signal())
+		return fmt.Errorf("killed by signal %d (%s)", status.Signal(), status.Signal())
 	case status.ExitStatus() != 0:
 		return fmt.Errorf("exit code %d", status.ExitStatus())
 	}
