@@ -21,6 +21,7 @@
 //	Start    record → OCI bundle, address, shim
 //	Exec     one more process in a running container, child of the caller
 //	Stop, Kill, Remove, Wait, Logs, List, Inspect
+//	Restart, Pause, Update   of what runs; its shim has to know, or does it
 //	Settle   clears up behind shims that were killed; every command begins so
 //
 // What a container is asked to be is package config's; what that means in the
@@ -28,7 +29,8 @@
 //
 // # What is left out
 //
-// Restart policies, health checks, pause, commit: see the project's issues.
+// A daemon's events of its own: what is told of a container stands in a file
+// that everybody appends to (package record).
 //
 // See chapters "The Docker Engine" and "Containers" of the book.
 package engine
