@@ -11,7 +11,6 @@ import (
 // addRefused adds those of docker's flags that describe a container and are
 // refused: by name, and where there is something to say, with the reason.
 func (c *containerFlags) addRefused(fs *pflag.FlagSet) {
-	refuse(fs, "runtime")
 	for _, r := range []struct{ names, why string }{
 		{"gpus", "GPUs need the vendor's hooks; single device nodes can be given with --device"},
 		{"link", "docker keeps links for old times' sake only; share a network with --network container:NAME, or name an address with --add-host"},

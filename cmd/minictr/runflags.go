@@ -204,6 +204,7 @@ func (c *containerFlags) addIdentity(fs *pflag.FlagSet) {
 		c.Annotations[key] = value
 		return nil
 	})
+	fs.StringVar(&c.Runtime, "runtime", "", "make it with another OCI runtime: runc, crun, or a `program`")
 	fs.BoolVar(&c.AutoRemove, "rm", false, "remove it when it has ended")
 	flag(fs, &c.pull, "pull", "when", "ask the registry for the image: missing, always or never", engine.ParsePullPolicy).DefValue = "missing"
 	flag(fs, &c.platform, "platform", "OS/ARCH", "an image for this platform", image.ParsePlatform)

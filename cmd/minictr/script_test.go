@@ -35,11 +35,17 @@ func TestMain(m *testing.M) {
 // buildShim builds the program that belongs beside minictr.
 func buildShim(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "minictr-shim")
-	cmd := exec.Command("go", "build", "-o", path, "minictr/cmd/minictr-shim")
+	return build(t, "minictr-shim")
+}
+
+// build builds one of our programs.
+func build(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	cmd := exec.Command("go", "build", "-o", path, "minictr/cmd/"+name)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build the shim: %v\n%s", err, out)
+		t.Fatalf("build %s: %v\n%s", name, err, out)
 	}
 	return path
 }
@@ -54,7 +60,7 @@ func TestScripts(t *testing.T) {
 	if _, err := rootfs.Tarball(); err != nil {
 		t.Fatal(err)
 	}
-	shim := buildShim(t)
+	shim, oci := buildShim(t), build(t, "minictr-oci")
 	leak.Check(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -64,7 +70,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			dirs := record.Dirs{Root: filepath.Join(env.WorkDir, ".root"), Run: filepath.Join(env.WorkDir, ".run")}
 			env.Vars = append(env.Vars, dirs.Env()...)
-			env.Vars = append(env.Vars, "MINICTR_SHIM="+shim, "TERM=xterm", "HOME="+env.WorkDir)
+			env.Vars = append(env.Vars, "MINICTR_SHIM="+shim, "MINICTR_OCI="+oci, "TERM=xterm", "HOME="+env.WorkDir)
 			env.Defer(func() {
 				if err := removeAll(dirs); err != nil {
 					t.Errorf("%s: clean up: %v", env.WorkDir, err)

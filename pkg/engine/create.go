@@ -38,6 +38,10 @@ func (e *Engine) Create(ctx context.Context, c config.Config, o ImageOptions) (*
 	if err := logDefaults(&c.Log); err != nil {
 		return nil, err
 	}
+	var err error
+	if c.Runtime, err = findRuntime(c.Runtime); err != nil {
+		return nil, err
+	}
 	warnings, err := able(&c)
 	if err != nil {
 		return nil, err

@@ -64,6 +64,9 @@ func (e *Engine) Exec(c *Container, o ExecOptions) (*Execution, error) {
 	if err != nil {
 		return nil, err
 	}
+	if config.Other != nil {
+		return execOther(config, p, o)
+	}
 	plan, err := runtime.ExecPlan(config, c.State.Pid, p, runtime.IO{Terminal: o.TTY, Width: o.Size.Width, Height: o.Size.Height})
 	if err != nil {
 		return nil, err

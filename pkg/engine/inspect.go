@@ -96,6 +96,7 @@ func (c *Container) hostConfig() InspectHostConfig {
 	if cfg.Init {
 		h.Init = &cfg.Init
 	}
+	h.Runtime = cmp.Or(cfg.Runtime, OwnRuntime)
 	if h.NetworkMode == "" {
 		h.NetworkMode = "bridge"
 	}

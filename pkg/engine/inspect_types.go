@@ -68,6 +68,7 @@ type InspectHostConfig struct {
 	LogConfig       InspectLog
 	PortBindings    map[string][]InspectPort
 	RestartPolicy   InspectRestart
+	Runtime         string // path of another OCI runtime, or our own name
 	AutoRemove      bool
 	Init            *bool `json:",omitempty"`
 	VolumesFrom     []string

@@ -70,11 +70,15 @@ func (e *Engine) bundle(c *Container, net *netPlace) (*runtime.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &runtime.Config{
+	plan := &runtime.Config{
 		Subpaths: subpaths(c.Mounts), Secrets: secrets,
 		ID: c.ID, Bundle: dir, Spec: spec, Network: net.endpoint, RunDir: e.Dirs.Run, Supervised: true,
 		Overlay: &overlay.Layers{Lower: c.Layers, Upper: filepath.Join(dir, upperDir), Work: filepath.Join(dir, workDir)},
-	}, nil
+	}
+	if path := c.Config.Runtime; path != "" {
+		return plan, e.delegate(plan, path)
+	}
+	return plan, nil
 }
 
 // input gathers the facts about host and image that the configuration depends

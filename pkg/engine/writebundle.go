@@ -69,6 +69,9 @@ func selfContained(c *config.Config) error {
 			return fmt.Errorf("a volume at %s: a bundle has no engine to keep volumes: name a directory of the host", m.Target)
 		}
 	}
+	if len(subpaths(c.Mounts)) > 0 {
+		return errors.New("a part of a volume (volume-subpath) cannot be named in a bundle: name a directory of the host")
+	}
 	return nil
 }
 

@@ -114,8 +114,10 @@ func (c *Created) startRun() error {
 	return nil
 }
 
-// keepConfig copies the bundle's files, for nothing that is done to them later
-// may have an effect on the container.
+// keepConfig copies the bundle's configuration, for nothing that is done to it
+// later may have an effect on the container. A plan.json beside it, as in the
+// containers of minictr, is not for us: there config.json says all, and with
+// `minictr run --runtime minictr-oci` the plan is to run this very program.
 func keepConfig(bundle, dir, config string) error {
 	config = cmp.Or(config, "config.json")
 	if !filepath.IsAbs(config) {
@@ -126,10 +128,6 @@ func keepConfig(bundle, dir, config string) error {
 		return fmt.Errorf("JSON specification file %s not found in %s", filepath.Base(config), filepath.Dir(config))
 	}
 	if err != nil {
-		return fmt.Errorf("keep the configuration: %w", err)
-	}
-	err = keep(filepath.Join(bundle, "plan.json"), filepath.Join(dir, "plan.json"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("keep the configuration: %w", err)
 	}
 	return nil

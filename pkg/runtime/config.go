@@ -36,6 +36,8 @@ type Config struct {
 
 	Secrets []rootfs.Secret `json:"secrets,omitempty"` // where they are on the host, not what they are
 
+	Other *Other `json:"other,omitempty"` // nil: we make the container ourselves
+
 	Supervised bool `json:"supervised,omitempty"` // the container dies with its shim
 	Created    bool `json:"created,omitempty"`    // it waits before execve until it is started (OCI create)
 

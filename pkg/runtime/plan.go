@@ -69,6 +69,10 @@ func (b *builder) try(s step.Step, err error) {
 // Plan lists the steps that make container c.
 func Plan(c *Config, io IO) (step.Plan, error) {
 	b := &builder{c: c, spec: c.Spec, io: io}
+	if c.Other != nil {
+		b.otherPlan()
+		return b.finish()
+	}
 	if err := b.check(); err != nil {
 		return nil, err
 	}
@@ -102,11 +106,16 @@ func Plan(c *Config, io IO) (step.Plan, error) {
 		b.add(rootfs.Seal())
 	}
 	b.program(b.spec.Process, b.last)
+	return b.finish()
+}
+
+// finish leaves out what the user wants left out, and looks the plan over.
+func (b *builder) finish() (plan step.Plan, err error) {
 	if b.err != nil {
 		return nil, b.err
 	}
-	plan := b.plan
-	for _, name := range c.Without {
+	plan = b.plan
+	for _, name := range b.c.Without {
 		if plan, err = plan.Without(name, disposable()); err != nil {
 			return nil, err
 		}

@@ -123,6 +123,9 @@ func (s *shim) resume() error {
 }
 
 func (s *shim) freeze(on bool) error {
+	if s.other != nil {
+		return s.other.freeze(on)
+	}
 	s.mu.Lock()
 	path := s.runtime.CgroupsPath()
 	s.mu.Unlock()

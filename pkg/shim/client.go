@@ -408,7 +408,7 @@ func (q *queue) take(used []byte) (b []byte, over, closing bool) {
 
 // listen waits for later clients.
 func (cs *clients) listen(path string) error {
-	listener, err := listenAt(path)
+	listener, err := listenAt(path, socketName)
 	if err != nil {
 		return fmt.Errorf("listen for clients: %w", err)
 	}

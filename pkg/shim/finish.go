@@ -221,6 +221,13 @@ func (s *shim) undo(journal []string) error {
 	return undo(s.runtime, s.plan, journal, slowSteps...)
 }
 
+// undoAll takes back a plan that has run, for a container that is not to be.
+func (s *shim) undoAll() error {
+	journal, err := step.ReadJournal(s.dirs.Journal(s.id))
+	network.CloseReserved(s.made)
+	return errors.Join(err, step.Undo(s.plan, journal, nil))
+}
+
 func disconnect(c *runtime.Config) error {
 	if c.Network == nil {
 		return nil
@@ -289,6 +296,11 @@ func describe(err error) *wire.Failure {
 	if errors.As(err, &failed) {
 		f.Step, f.Hint = failed.Step.Name, failed.Hint()
 	}
+	var others *OtherError
+	if errors.As(err, &others) {
+		f.Step, f.Code = "runtime."+others.Command, others.code()
+		f.Errno = int(execErrno[f.Code])
+	}
 	var call *kernel.CallError
 	if errors.As(err, &call) && !call.Killed {
 		f.Call, f.Errno = call.Text, int(call.Errno)
@@ -298,6 +310,9 @@ func describe(err error) *wire.Failure {
 	}
 	return f
 }
+
+// execErrno is what the kernel will have answered another runtime.
+var execErrno = map[int]syscall.Errno{codeRefused: unix.EACCES, codeNotFound: unix.ENOENT}
 
 func execCode(errno syscall.Errno) int {
 	switch errno {

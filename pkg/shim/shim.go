@@ -23,6 +23,7 @@ import (
 	"minictr/pkg/runtime"
 	"minictr/pkg/shim/wire"
 	"minictr/pkg/step"
+	"minictr/pkg/terminal"
 )
 
 // shim is one container under supervision.
@@ -38,6 +39,7 @@ type shim struct {
 	stdio   *stdio
 	clients *clients
 	program program
+	other   *other                  // the OCI runtime that makes the container instead of us
 	made    map[kernel.Slot]uintptr // results of the host's calls of the plan
 	idle    idler
 	kill    chan os.Signal // asked to end
@@ -137,7 +139,10 @@ func (s *shim) prepare(request wire.StartRequest) error {
 	if s.log, err = logging.Open(config.Log); err != nil {
 		return err
 	}
-	s.stdio, err = newStdio(io.Terminal, config.Stdin, s.runtime.Spec)
+	if s.stdio, err = newStdio(io.Terminal, config.Stdin, s.runtime.Spec); err != nil {
+		return err
+	}
+	s.other, err = newOther(s.runtime, s.stdio, io.Terminal)
 	return err
 }
 
@@ -188,7 +193,7 @@ func (s *shim) make(c *client, request wire.StartRequest) (pid int, err error) {
 	defer journal.Close()
 	runner := step.Runner{Journal: journal, Slots: s.stdio.slots, Fault: fault(request.Fault)}
 	if request.Explain {
-		runner.Observe = c.event
+		runner.Observe = s.observer(c)
 	}
 	if request.Pause {
 		runner.Pause = c.pause
@@ -199,6 +204,17 @@ func (s *shim) make(c *client, request wire.StartRequest) (pid int, err error) {
 		return 0, err
 	}
 	s.made = p.Slots
+	if s.other != nil {
+		defer s.other.close()
+		err := s.other.take(p, terminal.Size{Width: request.Width, Height: request.Height})
+		if err != nil {
+			return 0, errors.Join(err, s.undoAll())
+		}
+		s.program.send = s.other.signal
+		if request.Explain {
+			c.event(step.Event{Kind: step.ReadyEvent, PID: p.PID, OK: true})
+		}
+	}
 	return p.PID, s.stdio.adopt(p.Slots)
 }
 
@@ -322,9 +338,10 @@ func (s *shim) spareFromOOM() {
 // program is the container's first process.
 type program struct {
 	mu      sync.Mutex
-	pid     int           // 0 before it runs and after it was reaped
-	ended   bool          //
-	waiting []unix.Signal // asked for before it ran
+	send    func(unix.Signal) error // nil: kill(2) does
+	pid     int                     // 0 before it runs and after it was reaped
+	ended   bool                    //
+	waiting []unix.Signal           // asked for before it ran
 }
 
 func (p *program) run(pid int) {
@@ -332,7 +349,7 @@ func (p *program) run(pid int) {
 	defer p.mu.Unlock()
 	p.pid = pid
 	for _, sig := range p.waiting {
-		_ = unix.Kill(pid, sig)
+		p.kill(sig)
 	}
 	p.waiting = nil
 }
@@ -347,8 +364,15 @@ func (p *program) signal(sig unix.Signal) {
 	case p.pid == 0:
 		p.waiting = append(p.waiting, sig)
 	default:
-		_ = unix.Kill(p.pid, sig)
+		p.kill(sig)
 	}
+}
+
+func (p *program) kill(sig unix.Signal) {
+	if p.send != nil && p.send(sig) == nil {
+		return
+	}
+	_ = unix.Kill(p.pid, sig)
 }
 
 // wait waits for the end of the process. It blocks the calling thread, which

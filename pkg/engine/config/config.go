@@ -29,6 +29,7 @@ type Config struct {
 	Namespaces  Namespaces        `json:"namespaces,omitzero"`
 	Annotations map[string]string `json:"annotations,omitempty"` // for whoever reads the OCI configuration
 
+	Runtime    string  `json:"runtime,omitempty"` // the OCI runtime that makes it; "": ours
 	AutoRemove bool    `json:"autoRemove,omitempty"`
 	Restart    Restart `json:"restart,omitzero"`
 	Init       bool    `json:"init,omitempty"`   // a reaper of ours is its first process
