@@ -66,12 +66,15 @@ soak: build ## mistreat minictr for minutes: crowds, kills, full disks, torn fil
 conformance: build ## the OCI's validation suite against bin/minictr-oci, as a table (needs root)
 	cd scripts/conformance && $(SUDO) $(shell command -v $(GO)) run . -runtime ../../bin/minictr-oci
 
-engines: build ## containerd, podman and docker use bin/minictr-oci for what one does all day, as a table (needs root)
-	CGO_ENABLED=0 GOOS= GOARCH= $(GO) build -o bin/.engines ./scripts/engines
-	$(SUDO) scripts/bench room $(CURDIR)/bin/.engines; status=$$?; rm -f bin/.engines; exit $$status
+engines: build ## containerd, podman and docker use bin/minictr-oci, as a table; WRITE=1: into docs/runtimes.md (needs root)
+	GOOS= GOARCH= $(GO) build -o bin/.engines ./scripts/engines
+	$(SUDO) scripts/bench room $(CURDIR)/bin/.engines >bin/.table; status=$$?; cat bin/.table; \
+		[ -z "$(WRITE)" ] || $(GO) run ./scripts/docs docs/runtimes.md engines <bin/.table; \
+		rm -f bin/.engines bin/.table; exit $$status
 
 docs: ## regenerate generated text (CLI reference, step tables, chapter map)
 	$(GO) generate ./...
+	$(GO) run ./scripts/docs docs/runtimes.md conformance scripts/conformance/known-failures
 
 deps: ## install what building and testing need through apt (list: scripts/deps)
 	scripts/deps install

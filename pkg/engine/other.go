@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -38,8 +39,12 @@ func findRuntime(name string) (string, error) {
 // delegate makes a configuration one for another runtime, which knows nothing
 // of our networks and may be of an older version of the specification.
 func (e *Engine) delegate(c *runtime.Config, path string) error {
-	if len(c.Subpaths) > 0 {
-		return fmt.Errorf("--runtime %s: a part of a volume (volume-subpath) is mounted by our own runtime only", path)
+	userns := func(ns specs.LinuxNamespace) bool { return ns.Type == specs.UserNamespace }
+	switch name := filepath.Base(path); {
+	case len(c.Subpaths) > 0:
+		return fmt.Errorf("--runtime %s: a part of a volume (volume-subpath) is mounted by our own runtime only", name)
+	case slices.ContainsFunc(c.Spec.Linux.Namespaces, userns):
+		return fmt.Errorf("--runtime %s: the layers of a user namespace (--userns auto) are mounted by our own runtime only", name)
 	}
 	c.Other = &runtime.Other{Path: path, Root: filepath.Join(e.Dirs.RunDir(c.ID), "runtime")}
 	c.Spec.Version = portableVersion(c.Spec)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -64,6 +65,14 @@ func selfContained(c *config.Config) error {
 	if c.Mode != "none" && c.Mode != "host" {
 		return fmt.Errorf("--network %s: a bundle has no engine to connect it: want none or host", c.Mode)
 	}
+	if c.Namespaces.User != "" && c.Namespaces.User != "host" {
+		return fmt.Errorf("--userns %s: a bundle's files would need the owners that only an engine can give them", c.Namespaces.User)
+	}
+	for _, ns := range []string{c.Namespaces.PID, c.Namespaces.IPC} {
+		if strings.HasPrefix(ns, "container:") {
+			return fmt.Errorf("%s: a bundle outlives the container whose namespace it would name", ns)
+		}
+	}
 	for _, m := range c.Mounts {
 		if m.Type == config.Volume {
 			return fmt.Errorf("a volume at %s: a bundle has no engine to keep volumes: name a directory of the host", m.Target)
@@ -92,7 +101,7 @@ func makeBundleDir(dir string) (undo func() error, err error) {
 			return os.RemoveAll(dir)
 		}
 		errs := []error{os.RemoveAll(root)}
-		for _, name := range []string{hostsFile, nameFile, dnsFile} {
+		for _, name := range []string{hostsFile, nameFile, dnsFile, "init"} {
 			errs = append(errs, os.RemoveAll(filepath.Join(dir, name)))
 		}
 		return errors.Join(errs...)
@@ -150,6 +159,11 @@ func (e *Engine) bundleSpec(c *Container, dir string) (*specs.Spec, error) {
 	spec, err := bundle.Spec(in)
 	if err != nil {
 		return nil, err
+	}
+	if c.Config.Init {
+		if err := withReaper(spec, dir); err != nil {
+			return nil, err
+		}
 	}
 	spec.Version = portableVersion(spec)
 	spec.Linux.Resources, _, err = fit(spec.Linux.Resources)
