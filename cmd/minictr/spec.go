@@ -49,7 +49,7 @@ the host (-v) instead of volumes.`,
 // engineFlags are about what an engine does with a container; a bundle has
 // nobody who would do it.
 const engineFlags = `name rm restart cidfile label label-file log-driver log-opt stop-signal stop-timeout publish publish-all
-	expose volumes-from runtime health-cmd health-interval health-retries health-start-interval health-start-period
+	expose volumes-from runtime secret health-cmd health-interval health-retries health-start-interval health-start-period
 	health-timeout no-healthcheck`
 
 func (a *app) spec(cmd *cobra.Command, args []string, f *specFlags) error {

@@ -43,6 +43,8 @@ func (e *Engine) delegate(c *runtime.Config, path string) error {
 	switch name := filepath.Base(path); {
 	case len(c.Subpaths) > 0:
 		return fmt.Errorf("--runtime %s: a part of a volume (volume-subpath) is mounted by our own runtime only", name)
+	case len(c.Secrets) > 0:
+		return fmt.Errorf("--runtime %s: secrets are handed over by our own runtime only", name)
 	case slices.ContainsFunc(c.Spec.Linux.Namespaces, userns):
 		return fmt.Errorf("--runtime %s: the layers of a user namespace (--userns auto) are mounted by our own runtime only", name)
 	}

@@ -18,8 +18,12 @@ import (
 const conversation = `tty
 while [ "$(stty size)" != "33 77" ]; do sleep 0.1; done
 echo size-$((6*7))-right
-exit 4
+read answer; exit 4
 `
+
+// lastWord is what conversation prints when all is well. The user answers when he has seen it: some engines' last words
+// get lost when a program ends.
+const lastWord = "size-42-right"
 
 // terminal runs a command with a terminal and has the conversation.
 func (b *bench) terminal(argv []string) error {
@@ -48,14 +52,19 @@ func (b *bench) terminal(argv []string) error {
 	if _, err := master.WriteString(conversation); err != nil {
 		return err
 	}
+	if err := eventually(func() (bool, error) { return strings.Contains(screen.text(), lastWord), nil }); err != nil {
+		_ = cmd.Process.Kill()
+		return errors.Join(fmt.Errorf("the size did not arrive: %q", screen.text()), cmd.Wait())
+	}
+	if _, err := master.WriteString("\n"); err != nil {
+		return err
+	}
 	failure := cmd.Wait()
 	var exit *exec.ExitError
 	said := screen.text()
 	switch {
 	case !errors.As(failure, &exit) || exit.ExitCode() != 4:
 		return fmt.Errorf("it ended with %v, want exit code 4: %q", failure, said)
-	case !strings.Contains(said, "size-42-right"):
-		return fmt.Errorf("the size did not arrive: %q", said)
 	case !strings.Contains(said, "/dev/"):
 		return fmt.Errorf("no name of a terminal: %q", said)
 	}
