@@ -22,6 +22,10 @@
 //	Exec     one more process in a running container, child of the caller
 //	Stop, Kill, Remove, Wait, Logs, List, Inspect
 //	Restart, Pause, Update   of what runs; its shim has to know, or does it
+//	Select   those that filters let pass; Usage, Top: what one uses and runs
+//	CopyTo, CopyFrom, Changes, Export, Commit: its files
+//	Prune…   what nobody needs goes; DiskUsage: what that would give
+//	Events   what is told of all this, in a file that can be followed
 //	Settle   clears up behind shims that were killed; every command begins so
 //
 // What a container is asked to be is package config's; what that means in the
@@ -30,7 +34,8 @@
 // # What is left out
 //
 // A daemon's events of its own: what is told of a container stands in a file
-// that everybody appends to (package record).
+// that everybody appends to (package record). Copying into a running container
+// that has users of its own.
 //
 // See chapters "The Docker Engine" and "Containers" of the book.
 package engine
