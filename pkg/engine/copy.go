@@ -47,7 +47,7 @@ func fileError(c *Container, name string, err error) error {
 // path ends with a slash.
 func (e *Engine) StatPath(ctx context.Context, c *Container, name string) (PathStat, error) {
 	var stat PathStat
-	err := e.openRoot(ctx, c, func(root int) error {
+	err := e.openRoot(ctx, c, func(root int, _ archive.IDs) error {
 		fd, err := archive.InRoot(root, name, unix.O_PATH|unix.O_NOFOLLOW)
 		if err != nil {
 			return fileError(c, name, err)
@@ -93,7 +93,7 @@ func statPath(fd int, name string) (PathStat, error) {
 // entries begin with the path's last name; with "." where it ends in "/.". It
 // tells found what it is before the first byte.
 func (e *Engine) CopyFrom(ctx context.Context, c *Container, name string, w io.Writer, found func(PathStat) error) error {
-	return e.openRoot(ctx, c, func(root int) error {
+	return e.openRoot(ctx, c, func(root int, ids archive.IDs) error {
 		fd, err := archive.InRoot(root, name, unix.O_PATH|unix.O_NOFOLLOW)
 		if err != nil {
 			return fileError(c, name, err)
@@ -110,9 +110,7 @@ func (e *Engine) CopyFrom(ctx context.Context, c *Container, name string, w io.W
 			return err
 		}
 		out := archive.NewWriter(ctx, w)
-		if out.Owner, err = c.ownersInside(); err != nil {
-			return err
-		}
+		out.IDs = ids
 		if err := out.Below(fd, entryName(name)); err != nil {
 			return err
 		}
@@ -135,12 +133,8 @@ func entryName(name string) string {
 // CopyTo lays the entries of a tar stream below a directory of the container,
 // and returns the number of bytes that its files were given.
 func (e *Engine) CopyTo(ctx context.Context, c *Container, dir string, r io.Reader, o archive.Options) (int64, error) {
-	if c.Running() && c.ownUsers() {
-		return 0, fmt.Errorf("container %s runs with users of its own, so files cannot be copied into it: stop it first, or pipe them: tar c . | minictr exec -i %s tar x -C %s",
-			c.Name, c.Name, dir)
-	}
 	var n int64
-	err := e.openRoot(ctx, c, func(root int) error {
+	err := e.openRoot(ctx, c, func(root int, ids archive.IDs) error {
 		fd, err := archive.InRoot(root, dir, unix.O_PATH)
 		if err != nil {
 			return fileError(c, dir, err)
@@ -153,6 +147,7 @@ func (e *Engine) CopyTo(ctx context.Context, c *Container, dir string, r io.Read
 		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 			return fmt.Errorf("extraction point is not a directory: %s in container %s", dir, c.Name)
 		}
+		o.IDs = ids
 		if n, err = archive.Extract(ctx, r, root, dir, o); err == nil {
 			e.tell(c, "extract-to-dir", nil)
 		}

@@ -18,9 +18,9 @@ import (
 )
 
 // openRoot opens a container's root directory, with its volumes in their
-// places, for as long as use runs. Paths below it are for package archive: the
-// container's programs may be at work there.
-func (e *Engine) openRoot(ctx context.Context, c *Container, use func(root int) error) error {
+// places, for as long as use runs; ids are who its users are. Paths below it
+// are for package archive: the container's programs may be at work there.
+func (e *Engine) openRoot(ctx context.Context, c *Container, use func(root int, ids archive.IDs) error) error {
 	if c.State.Status == record.Restarting {
 		return fmt.Errorf("container %s is between two runs: wait until it runs again, or stop it", c.Name)
 	}
@@ -28,7 +28,7 @@ func (e *Engine) openRoot(ctx context.Context, c *Container, use func(root int) 
 		fd, err := c.runningRoot()
 		if err == nil {
 			defer func() { _ = unix.Close(fd) }()
-			return use(fd)
+			return c.asRoot(func(ids archive.IDs) error { return use(fd, ids) })
 		}
 		var over *NotRunningError
 		if !errors.As(err, &over) {
@@ -68,10 +68,29 @@ func (c *Container) runningRoot() (int, error) {
 	return fd, nil
 }
 
+// asRoot has files of a running container looked at and made as its root would,
+// who is another user here if it has a user namespace.
+func (c *Container) asRoot(do func(archive.IDs) error) error {
+	if c.IDs == nil {
+		return do(archive.IDs{})
+	}
+	ids := archive.IDs{UID: c.IDs.UID, GID: c.IDs.GID, Size: c.IDs.Size}
+	done := make(chan error)
+	go func() {
+		goruntime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		err := ids.Become()
+		if err == nil {
+			err = do(ids)
+		}
+		done <- err
+	}()
+	return <-done
+}
+
 // mountedRoot is for containers that do not run: their layers are mounted as
 // for a start, but in a mount namespace that only one thread of this process is
 // in. When the thread ends the mounts are gone, also if we are killed.
-func (e *Engine) mountedRoot(c *Container, use func(root int) error) error {
+func (e *Engine) mountedRoot(c *Container, use func(root int, ids archive.IDs) error) error {
 	done := make(chan error)
 	go func() {
 		goruntime.LockOSThread() // never unlocked: the namespace goes with the thread
@@ -79,7 +98,7 @@ func (e *Engine) mountedRoot(c *Container, use func(root int) error) error {
 		defer host.CloseAll()
 		err := e.mountLayers(host, c)
 		if err == nil {
-			err = use(int(host.Slots[step.Root]))
+			err = use(int(host.Slots[step.Root]), archive.IDs{})
 		}
 		done <- err
 	}()

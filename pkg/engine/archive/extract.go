@@ -19,6 +19,9 @@ type Options struct {
 	// Owner, if it is not nil, owns all that is made, in place of the owners
 	// that the stream names.
 	Owner *Owner
+	// IDs are who the owners are on the host, for a running container with a
+	// user namespace.
+	IDs IDs
 	// Rename gives an entry another name; nil leaves all as they are.
 	Rename func(string) string
 	// Replace lets a file take a directory's place and the other way round.
@@ -196,6 +199,9 @@ func (x *extractor) attributes(parent int, base string, h *tar.Header) error {
 	owner := Owner{h.Uid, h.Gid}
 	if x.Owner != nil {
 		owner = *x.Owner
+	}
+	if owner, err = x.IDs.outside(owner); err != nil {
+		return err
 	}
 	if err := unix.Fchownat(fd, "", owner.UID, owner.GID, unix.AT_EMPTY_PATH); err != nil {
 		return fmt.Errorf("set owner %d:%d: %w", owner.UID, owner.GID, err)

@@ -19,10 +19,7 @@ import (
 // Writer writes files to a tar stream. Files are given by descriptors, so that
 // what is written is what was found.
 type Writer struct {
-	// Owner, if it is not nil, says who owns a file in the archive, by its
-	// owner here: users of a container with a user namespace have other
-	// numbers inside.
-	Owner func(Owner) Owner
+	IDs IDs // who the files' owners are on the host, if not the same
 
 	ctx  context.Context
 	tar  *tar.Writer
@@ -114,12 +111,11 @@ func (w *Writer) Add(fd int, name string) (unix.Stat_t, error) {
 	var h *tar.Header
 	if err == nil {
 		h, err = header(fd, &st, name)
+		if h != nil {
+			h.Uid, h.Gid = w.IDs.inside(st.Uid, st.Gid)
+		}
 	}
 	if err == nil && h != nil {
-		if w.Owner != nil {
-			o := w.Owner(Owner{h.Uid, h.Gid})
-			h.Uid, h.Gid = o.UID, o.GID
-		}
 		err = w.write(h, &st, content)
 	}
 	if err != nil {
