@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -230,4 +231,48 @@ func TestCommandsOfRuncThatAreMissingAreNamed(t *testing.T) {
 			t.Errorf("%s --help: %s", command, out)
 		}
 	}
+}
+
+// The namespaces that a container makes for itself belong to the users it shares
+// with another one, or it could not mount proc in them; the network namespace
+// that it joins belongs to the host, and is joined all the same.
+func TestAContainerSharesTheUsersOfAnother(t *testing.T) {
+	b := newBench(t)
+	if err := os.Chown(filepath.Join(b.bundle, "rootfs"), 100000, 100000); err != nil {
+		t.Fatal(err)
+	}
+	users := specs.LinuxNamespace{Type: specs.UserNamespace}
+	b.spec.Linux.Namespaces = append(b.spec.Linux.Namespaces, users)
+	b.spec.Linux.UIDMappings = []specs.LinuxIDMapping{{HostID: 100000, Size: 1000}}
+	b.spec.Linux.GIDMappings = b.spec.Linux.UIDMappings
+	b.running()
+	users.Path = fmt.Sprintf("/proc/%d/ns/user", b.state().Pid)
+	want, err := os.Readlink(users.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, ns := range b.spec.Linux.Namespaces {
+		switch ns.Type {
+		case specs.UserNamespace:
+			b.spec.Linux.Namespaces[i] = users
+		case specs.NetworkNamespace:
+			b.spec.Linux.Namespaces[i].Path = "/proc/self/ns/net"
+		}
+	}
+	b.spec.Linux.UIDMappings, b.spec.Linux.GIDMappings = nil, nil
+	for i, m := range b.spec.Mounts {
+		if m.Type == "sysfs" { // of a network namespace that is the host's, it cannot be mounted
+			b.spec.Mounts[i] = specs.Mount{Destination: "/sys", Type: "bind", Source: "/sys", Options: []string{"rbind"}}
+		}
+	}
+	b.program("sleep", "1000")
+	b.save()
+	second := b.id + "-second"
+	t.Cleanup(func() { _, _ = b.try("delete", "--force", second) })
+	b.do("run", "--detach", second)
+	out := b.do("exec", second, "sh", "-c", "readlink /proc/self/ns/user; id -u; grep -c . /proc/1/comm")
+	if out != want+"\n0\n1\n" {
+		t.Errorf("%q, want %s", out, want)
+	}
+	b.do("delete", "--force", second)
 }

@@ -266,12 +266,18 @@ func Reach(pid int, s Set) step.Step {
 	}
 }
 
-// Enter joins all other namespaces of the process that Reach took hold of, in
-// one call.
+// Enter joins all other namespaces of the process that Reach took hold of.
 func Enter(pid int, s Set) step.Step {
 	flags := s.All() &^ childrenOnly
-	calls := []kernel.Call{kernel.Setns(kernel.FD(target), flags).As(fmt.Sprintf("nsenter --target %d --all", pid))}
+	all := fmt.Sprintf("nsenter --target %d --all", pid)
+	calls := []kernel.Call{kernel.Setns(kernel.FD(target), flags).As(all)}
 	if flags&unix.CLONE_NEWUSER != 0 {
+		// First as the host's root: not all of them need belong to the user namespace.
+		calls = nil
+		if others := flags &^ unix.CLONE_NEWUSER; others != 0 {
+			calls = append(calls, kernel.Setns(kernel.FD(target), others).As(all))
+		}
+		calls = append(calls, kernel.Setns(kernel.FD(target), unix.CLONE_NEWUSER).As(fmt.Sprintf("nsenter --target %d --user", pid)))
 		calls = append(calls, become(0)...)
 	}
 	return step.Step{

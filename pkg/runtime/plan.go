@@ -176,7 +176,7 @@ func (b *builder) hostBefore() {
 	if ep := b.c.Network; ep != nil {
 		b.add(network.Prepare(ep)...)
 	}
-	if join, any := namespace.JoinParent(b.ns); any && !b.ns.TwoBirths(b.spec.Linux.TimeOffsets) {
+	if join, any := namespace.JoinParent(b.ns); any && !b.ns.Adopts() && !b.ns.TwoBirths(b.spec.Linux.TimeOffsets) {
 		b.add(join)
 	}
 }
@@ -202,10 +202,15 @@ func (b *builder) deviceRules() {
 func (b *builder) clone() {
 	// The root of a cgroup namespace is the cgroup of the process at that
 	// moment, and clone3 would take its parent's: cgroup.Enter unshares it.
-	if b.ns.TwoBirths(b.spec.Linux.TimeOffsets) {
+	switch {
+	case b.ns.Adopts():
+		b.add(namespace.Clone(namespace.Set{}, 0, b.cg.CloneSlot()))
+		b.asHostsRoot(false)
+		b.try(namespace.Adopt(b.ns, b.spec.Linux.TimeOffsets))
+	case b.ns.TwoBirths(b.spec.Linux.TimeOffsets):
 		b.add(namespace.Clone(namespace.Set{}, 0, b.cg.CloneSlot()))
 		b.try(namespace.SecondBirth(b.ns, unix.CLONE_NEWCGROUP, b.spec.Linux.TimeOffsets))
-	} else {
+	default:
 		b.add(namespace.Clone(b.ns, unix.CLONE_NEWCGROUP, b.cg.CloneSlot()))
 	}
 	b.releaseCgroup()
@@ -257,8 +262,8 @@ func (b *builder) hostBeside() {
 	}
 }
 
-// identity: who the process is while it works on its own making.
-func (b *builder) identity() {
+// asHostsRoot: what the process does while it still is the host's root.
+func (b *builder) asHostsRoot(cgroupNamespace bool) {
 	b.add(process.Hide())
 	b.guardExe()
 	b.forgetCgroup()
@@ -266,14 +271,21 @@ func (b *builder) identity() {
 	if len(b.spec.Linux.Sysctl) > 0 {
 		b.add(process.ReachSettings())
 	}
-	// While we are still the host's root: another user may not enter it.
-	b.addIfAny(cgroup.Enter(b.cg, b.ns.Has(unix.CLONE_NEWCGROUP)))
+	// Another user may not enter it.
+	b.addIfAny(cgroup.Enter(b.cg, cgroupNamespace))
 	b.affinity("")
-	if b.ns.Has(unix.CLONE_NEWUSER) {
-		b.add(namespace.AssumeRoot())
-	}
-	if join, any := namespace.JoinInside(b.ns); any {
-		b.add(join)
+}
+
+// identity: who the process is while it works on its own making.
+func (b *builder) identity() {
+	if !b.ns.Adopts() {
+		b.asHostsRoot(b.ns.Has(unix.CLONE_NEWCGROUP))
+		if b.ns.Has(unix.CLONE_NEWUSER) {
+			b.add(namespace.AssumeRoot())
+		}
+		if join, any := namespace.JoinInside(b.ns); any {
+			b.add(join)
+		}
 	}
 	if !b.io.Terminal {
 		b.add(process.Session(), process.Stdio())
