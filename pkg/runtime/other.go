@@ -105,7 +105,7 @@ func (b *builder) otherPlan() {
 		b.add(network.Configure(c.Network))
 	}
 	if len(c.Other.Sysctls) > 0 {
-		b.add(process.Sysctl(c.Other.Sysctls))
+		b.add(process.ReachSettings(), process.Sysctl(c.Other.Sysctls))
 	}
 	b.add(process.Session(), process.Stdio(), c.createByOther(b.io.Terminal))
 }
