@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	goruntime "runtime"
+	"strconv"
+	"strings"
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -42,6 +44,8 @@ type ExecOptions struct {
 type Execution struct {
 	PID     int
 	Console *os.File // the master of its terminal, if it has one
+
+	tell func(action string, more map[string]string)
 }
 
 // Exec starts a process in a running container. No shim is involved: the new
@@ -77,13 +81,19 @@ func (e *Engine) Exec(c *Container, o ExecOptions) (*Execution, error) {
 	}
 	defer release()
 	process.HeedSignals()
+	id, line := newID(), strings.Join(o.Args, " ")
+	tell := func(action string, more map[string]string) {
+		e.tell(c, action, with(more, "execID", id))
+	}
+	tell("exec_create: "+line, nil)
+	tell("exec_start: "+line, nil)
 	made, err := onOwnThread(func() (*step.Process, error) {
 		return (&step.Runner{Slots: slots, Observe: o.Observe}).Run(plan)
 	})
 	if err != nil {
 		return nil, err
 	}
-	x := &Execution{PID: made.PID}
+	x := &Execution{PID: made.PID, tell: tell}
 	if master, ok := made.Slots[terminal.Copy]; ok && o.TTY {
 		_ = unix.SetNonblock(int(master), true)
 		x.Console = os.NewFile(master, "terminal")
@@ -232,10 +242,12 @@ func (x *Execution) Wait() (int, error) {
 		if err != nil {
 			return 0, fmt.Errorf("wait for process %d: %w", x.PID, err)
 		}
+		code := status.ExitStatus()
 		if status.Signaled() {
-			return 128 + int(status.Signal()), nil
+			code = 128 + int(status.Signal())
 		}
-		return status.ExitStatus(), nil
+		x.tell("exec_die", map[string]string{"exitCode": strconv.Itoa(code)})
+		return code, nil
 	}
 }
 

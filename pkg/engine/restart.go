@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"minictr/pkg/engine/config"
 	"minictr/pkg/record"
 	"minictr/pkg/shim"
 	"minictr/pkg/shim/client"
@@ -17,6 +19,26 @@ import (
 // policy is the container's restart policy, as its shim knows it.
 func (c *Container) policy() shim.Policy {
 	return shim.Policy{Name: c.Config.Restart.Name, Retries: c.Config.Restart.Retries}
+}
+
+// joinedOwners are the containers whose namespaces this one shares, by the
+// namespace's kind.
+func (e *Engine) joinedOwners(cfg *config.Config) (map[string]string, error) {
+	owners := make(map[string]string)
+	for kind, mode := range map[specs.LinuxNamespaceType]string{
+		specs.NetworkNamespace: cfg.Mode, specs.PIDNamespace: cfg.Namespaces.PID, specs.IPCNamespace: cfg.Namespaces.IPC,
+	} {
+		ref, joins := config.Joined(mode)
+		if !joins {
+			continue
+		}
+		other, err := e.Get(ref)
+		if err != nil {
+			return nil, err
+		}
+		owners[string(kind)] = other.ID
+	}
+	return owners, nil
 }
 
 // Restart stops a container, if it runs, and starts it again.

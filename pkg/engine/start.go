@@ -78,10 +78,14 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*clie
 
 func (e *Engine) shimConfig(c *Container) (shim.Config, error) {
 	log, err := e.logConfig(c)
+	if err != nil {
+		return shim.Config{}, err
+	}
+	joins, err := e.joinedOwners(&c.Config)
 	s := shim.Config{
 		Log:   log,
 		Stdin: c.Config.OpenStdin, StdinOnce: c.Config.StdinOnce, AutoRemove: c.Config.AutoRemove,
-		Restart: c.policy(), Health: c.healthCheck(), About: c.about(),
+		Restart: c.policy(), Health: c.healthCheck(), About: c.about(), Joins: joins,
 	}
 	if c.Config.AutoRemove {
 		s.Volumes = c.anonymous()

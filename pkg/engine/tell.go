@@ -23,3 +23,10 @@ func (c *Container) about() map[string]string {
 func (e *Engine) tell(c *Container, action string, more map[string]string) {
 	_ = record.TellContainer(e.Dirs, c.ID, action, c.about(), more)
 }
+
+// with is a copy of attributes with one more.
+func with(attributes map[string]string, key, value string) map[string]string {
+	all := map[string]string{key: value}
+	maps.Copy(all, attributes)
+	return all
+}

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"minictr/pkg/network"
 	"minictr/pkg/record"
@@ -102,7 +105,31 @@ func (s *shim) rest(pause time.Duration) bool {
 func (s *shim) prepareAgain(request wire.StartRequest) error {
 	// The container must not inherit that we are spared when memory runs out.
 	_ = os.WriteFile(oomScore, []byte(strconv.Itoa(s.score)), 0)
+	s.restarted = true
 	return s.prepare(request)
+}
+
+// rejoin has a container share the namespaces that others have now: a plan
+// names them by a process that may be gone.
+func (s *shim) rejoin(spec *specs.Spec) error {
+	s.mu.Lock()
+	joins := s.config.Joins
+	s.mu.Unlock()
+	if len(joins) == 0 || spec.Linux == nil {
+		return nil
+	}
+	for i, ns := range spec.Linux.Namespaces {
+		id := joins[string(ns.Type)]
+		if id == "" {
+			continue
+		}
+		state, err := record.ReadState(s.dirs.Container(id))
+		if err != nil || state.Pid == 0 || !record.Alive(state.Pid, state.PidStart) {
+			return fmt.Errorf("share the %s namespace of container %.12s: that one does not run", ns.Type, id)
+		}
+		spec.Linux.Namespaces[i].Path = filepath.Join("/proc", strconv.Itoa(state.Pid), "ns", filepath.Base(ns.Path))
+	}
+	return nil
 }
 
 // nextRequest is how the next run begins: nobody watches, and a terminal has

@@ -22,6 +22,10 @@ type Config struct {
 	Restart    Policy         `json:"restart,omitzero"`     // what happens after its end
 	Health     *HealthCheck   `json:"health,omitempty"`     // how it is found out whether it works; nil: not at all
 
+	// Joins are the namespaces of other containers that it shares, by kind,
+	// with their owners' IDs: between two runs the owner may have had a new one.
+	Joins map[string]string `json:"joins,omitempty"`
+
 	// About are the attributes of the container's events: name, image, labels.
 	About map[string]string `json:"about,omitempty"`
 }

@@ -46,6 +46,8 @@ type shim struct {
 	heed    sync.Once
 	score   int // our oom_score_adj before we were spared
 
+	restarted bool // this is not the first run
+
 	asking sync.Mutex // held while somebody's wish is fulfilled
 
 	mu      sync.Mutex // of what follows, and of runtime; this goroutine alone writes most of it
@@ -155,6 +157,11 @@ func (s *shim) loadPlan(io *runtime.IO) (err error) {
 	config.ID, config.RunDir, config.Supervised = s.id, s.dirs.Run, true
 	if p := config.Spec.Process; p != nil {
 		io.Terminal = p.Terminal
+	}
+	if s.restarted {
+		if err := s.rejoin(config.Spec); err != nil {
+			return err
+		}
 	}
 	plan, err := runtime.Plan(config, *io)
 	if err != nil {
