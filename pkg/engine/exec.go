@@ -7,7 +7,6 @@ import (
 	"os"
 	goruntime "runtime"
 	"strconv"
-	"strings"
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -68,8 +67,13 @@ func (e *Engine) Exec(c *Container, o ExecOptions) (*Execution, error) {
 	if err != nil {
 		return nil, err
 	}
+	tell := e.tellExec(c, o.Args)
 	if config.Other != nil {
-		return execOther(config, p, o)
+		x, err := execOther(config, p, o)
+		if err == nil {
+			x.tell = tell
+		}
+		return x, err
 	}
 	plan, err := runtime.ExecPlan(config, c.State.Pid, p, runtime.IO{Terminal: o.TTY, Width: o.Size.Width, Height: o.Size.Height})
 	if err != nil {
@@ -81,12 +85,6 @@ func (e *Engine) Exec(c *Container, o ExecOptions) (*Execution, error) {
 	}
 	defer release()
 	process.HeedSignals()
-	id, line := newID(), strings.Join(o.Args, " ")
-	tell := func(action string, more map[string]string) {
-		e.tell(c, action, with(more, "execID", id))
-	}
-	tell("exec_create: "+line, nil)
-	tell("exec_start: "+line, nil)
 	made, err := onOwnThread(func() (*step.Process, error) {
 		return (&step.Runner{Slots: slots, Observe: o.Observe}).Run(plan)
 	})

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"maps"
+	"strings"
 
 	"minictr/pkg/record"
 )
@@ -22,6 +23,16 @@ func (c *Container) about() map[string]string {
 // of its own. That nobody can be told is no reason for anything.
 func (e *Engine) tell(c *Container, action string, more map[string]string) {
 	_ = record.TellContainer(e.Dirs, c.ID, action, c.about(), more)
+}
+
+// tellExec tells of one more process in a container, and returns what tells the
+// rest of its life.
+func (e *Engine) tellExec(c *Container, args []string) func(action string, more map[string]string) {
+	id, line := newID(), strings.Join(args, " ")
+	tell := func(action string, more map[string]string) { e.tell(c, action, with(more, "execID", id)) }
+	tell("exec_create: "+line, nil)
+	tell("exec_start: "+line, nil)
+	return tell
 }
 
 // with is a copy of attributes with one more.
