@@ -250,3 +250,21 @@ func TestAProfileWithoutAnAgentStartsNothing(t *testing.T) {
 	b.save()
 	b.fail(1, "failed to connect with seccomp agent", "create", b.id)
 }
+
+// TestAnAgentThatIsThereHearsOfEveryContainer: with a profile that asks nobody,
+// an agent that is there is told, and one that is not there is not missed.
+func TestAnAgentThatIsThereHearsOfEveryContainer(t *testing.T) {
+	b := newBench(t)
+	a := newAgent(t, filepath.Join(b.dir, "agent"), false)
+	b.spec.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, ListenerPath: a.path, ListenerMetadata: "all"}
+	if out := b.run("echo", "ran"); out != "ran\n" {
+		t.Errorf("output %q", out)
+	}
+	if states := a.heard(); len(states) != 1 || states[0].Metadata != "all" {
+		t.Errorf("the agent was told %+v", states)
+	}
+	b.spec.Linux.Seccomp.ListenerPath = filepath.Join(b.dir, "nobody")
+	if out := b.run("echo", "ran"); out != "ran\n" {
+		t.Errorf("output %q", out)
+	}
+}

@@ -3,6 +3,7 @@ package runtime
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -25,6 +26,19 @@ func (b *builder) loadFilter(f seccomp.Filter) {
 		return
 	}
 	b.add(seccomp.HandOver(agent), seccomp.Entrust())
+}
+
+// agentWaits reports whether there is a socket at the profile's listenerPath. An
+// agent that is there hears of the container also if no rule of the profile
+// leaves a call to it, as crun has it; without an agent such a path says nothing,
+// as runc has it.
+func (b *builder) agentWaits() bool {
+	agent, err := b.agent()
+	if err != nil || !strings.HasPrefix(agent.Socket, "/") {
+		return false
+	}
+	info, err := os.Stat(agent.Socket)
+	return err == nil && info.Mode().Type() == os.ModeSocket
 }
 
 // agent is who listens, and what it is sent: the container process state of the

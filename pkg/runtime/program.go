@@ -87,6 +87,9 @@ func (b *builder) filter() seccomp.Filter {
 	if err != nil && b.err == nil {
 		b.err = err
 	}
+	if err == nil && !f.Empty() && !f.Listens() && b.agentWaits() {
+		f = f.WithListener()
+	}
 	return f
 }
 

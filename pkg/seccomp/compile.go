@@ -23,6 +23,12 @@ func (f Filter) Empty() bool { return len(f.Program) == 0 }
 // that has the descriptor which loading the filter returns.
 func (f Filter) Listens() bool { return f.Flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 }
 
+// WithListener is the filter with a listener that no rule asks.
+func (f Filter) WithListener() Filter {
+	f.Flags |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	return f
+}
+
 // maxInstructions is BPF_MAXINSNS: the kernel takes no longer program.
 const maxInstructions = 4096
 
