@@ -42,6 +42,10 @@ mount --make-rshared /
 hostname vm
 ip link set lo up
 
+# A machine that has run for a while has these. The kernel loads them on demand too, but an emulated processor is so slow
+# at it that of many who ask at once some are told that there is no such thing.
+modprobe -a overlay veth bridge || true
+
 # Output must not share a channel with the kernel's messages: each stream has a virtio port of its own.
 modprobe -a virtio_pci virtio_console
 port() {
