@@ -49,7 +49,7 @@ func (e *Engine) forget(id string) error {
 // that was killed, and keeps new ones away. The caller has claimed the
 // container. A shim that is about to end takes a moment.
 func (e *Engine) alone(ctx context.Context, c *Container) (*record.Lock, error) {
-	return e.aloneMeanwhile(ctx, c, func() {})
+	return e.aloneMeanwhile(ctx, c, func() {}, func(unsettled error) error { return unsettled })
 }
 
 // aloneByForce is alone, and kills a container that its shim still runs: it may
@@ -59,10 +59,10 @@ func (e *Engine) aloneByForce(ctx context.Context, c *Container) (*record.Lock, 
 	return e.aloneMeanwhile(ctx, c, func() {
 		last := wire.Request{Do: wire.DoSignal, Signal: int(unix.SIGKILL), ByUser: true, Last: true}
 		_ = client.Ask(ctx, e.Dirs, c.ID, last) // if nobody hears it has ended
-	})
+	}, func(error) error { return shim.Discard(e.Dirs, c.ID) })
 }
 
-func (e *Engine) aloneMeanwhile(ctx context.Context, c *Container, meanwhile func()) (*record.Lock, error) {
+func (e *Engine) aloneMeanwhile(ctx context.Context, c *Container, meanwhile func(), unsettled func(error) error) (*record.Lock, error) {
 	for deadline := time.Now().Add(patience); ; {
 		lock, err := record.Hold(e.Dirs, c.ID)
 		switch {
@@ -80,6 +80,9 @@ func (e *Engine) aloneMeanwhile(ctx context.Context, c *Container, meanwhile fun
 			return nil, err
 		}
 		killed, err := shim.Settle(e.Dirs, c.ID)
+		if err != nil {
+			err = unsettled(err)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"time"
 
@@ -122,10 +121,7 @@ func (e *Engine) Remove(ctx context.Context, c *Container, o RemoveOptions) erro
 		if !o.Force {
 			return fmt.Errorf("container %s is %s: stop it first, or remove it with -f", c.Name, c.State.Status)
 		}
-		var over *NotRunningError
-		if err := e.Kill(ctx, c, unix.SIGKILL); err != nil && !errors.As(err, &over) {
-			return err
-		}
+		_ = e.Kill(ctx, c, unix.SIGKILL) // what that does not end, aloneByForce does
 	}
 	release, err := e.claim(ctx, c)
 	var missing *record.NotFoundError
@@ -148,7 +144,7 @@ func (e *Engine) Remove(ctx context.Context, c *Container, o RemoveOptions) erro
 	e.tell(c, "destroy", nil)
 	finish, err := record.Vanish(e.Dirs, c.ID)
 	if given != nil { // what the container had claimed is not to be read any more
-		err = errors.Join(err, network.Sweep(e.Dirs.Run, e.exists))
+		err = errors.Join(err, e.forget(c.ID))
 	}
 	if err == nil {
 		err = finish()
@@ -157,11 +153,6 @@ func (e *Engine) Remove(ctx context.Context, c *Container, o RemoveOptions) erro
 		return err
 	}
 	return e.removeAnonymous(c)
-}
-
-func (e *Engine) exists(id string) bool {
-	_, err := os.Lstat(e.Dirs.Container(id))
-	return err == nil
 }
 
 // giveBack returns an address that a start which was killed half way had

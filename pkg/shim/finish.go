@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"minictr/pkg/cgroup"
@@ -382,6 +383,31 @@ func (s *shim) settle() (killed bool, err error) {
 		s.tellEnd(wire.Exit{Code: codeKilled})
 	}
 	return killed && err == nil, errors.Join(err, deletes(), s.tidyNetwork(0))
+}
+
+// Discard clears up behind a shim that was killed and whose container's files
+// cannot be read any more, so that no plan can be made of them: it removes what
+// bears the container's ID. Addresses and ports have their owner's ID too, and
+// are the caller's to give back.
+func Discard(dirs record.Dirs, id string) error {
+	lock, err := record.Hold(dirs, id)
+	if err != nil {
+		return err
+	}
+	hierarchy, err := cgroup.Detect()
+	if err != nil {
+		return errors.Join(err, lock.Keep())
+	}
+	config := runtime.Config{ID: id, Spec: &specs.Spec{}}
+	group, err := hierarchy.Group(config.CgroupsPath(), nil)
+	if err == nil {
+		create := cgroup.Create(group)
+		err = step.Undo(step.Plan{create}, []string{create.Name}, nil)
+	}
+	if err != nil {
+		return errors.Join(err, lock.Keep())
+	}
+	return lock.Release()
 }
 
 // codeKilled is the exit code of what a SIGKILL has ended.
