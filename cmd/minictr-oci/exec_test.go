@@ -113,8 +113,8 @@ func TestKillAllReachesProcessesThatOutliveTheFirst(t *testing.T) {
 	b.save()
 	b.do("run", "--detach", b.id)
 	b.await(specs.StateStopped)
-	b.fail(1, "container not running", "kill", b.id, "KILL")
-	b.do("kill", "--all", b.id, "KILL")
+	b.fail(1, "container not running", "kill", b.id, "TERM")
+	b.do("kill", b.id, "KILL") // as --all: nothing else could end them
 	for deadline := time.Now().Add(10 * time.Second); strings.TrimSpace(b.do("ps", "--format", "json", b.id)) != "[]"; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("a process is left")

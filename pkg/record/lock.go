@@ -74,7 +74,7 @@ func (l *Lock) Keep() error { return l.file.Close() }
 
 // Release removes the run directory with all that is in it, then unlocks.
 func (l *Lock) Release() error {
-	err := os.RemoveAll(l.dirs.RunDir(l.id))
+	err := removeRunDir(l.dirs, l.id)
 	if err := errors.Join(err, l.file.Close()); err != nil {
 		return fmt.Errorf("remove the run directory: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Record is a container as it is known.
@@ -194,13 +196,24 @@ func Vanish(d Dirs, id string) (finish func() error, err error) {
 	if err := ignoreMissing(os.Rename(d.Container(id), trash)); err != nil {
 		return nil, fmt.Errorf("remove container %.12s: %w", id, err)
 	}
-	err = errors.Join(release(d, id), os.RemoveAll(d.RunDir(id)))
+	err = errors.Join(release(d, id), removeRunDir(d, id))
 	return func() error {
 		if err := os.RemoveAll(trash); err != nil {
 			return fmt.Errorf("delete the files of container %.12s: %w", id, err)
 		}
 		return nil
 	}, err
+}
+
+// removeRunDir removes a container's run directory, also while somebody puts a
+// lock into it (see Hold) who comes too late to know.
+func removeRunDir(d Dirs, id string) error {
+	err := os.RemoveAll(d.RunDir(id))
+	for end := time.Now().Add(time.Second); errors.Is(err, unix.ENOTEMPTY) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+		err = os.RemoveAll(d.RunDir(id))
+	}
+	return err
 }
 
 // Sweep deletes what processes that were killed have left half made or half

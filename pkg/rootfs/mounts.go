@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -88,8 +89,10 @@ func Parse(mounts []specs.Mount) ([]Mount, error) {
 			return nil, err
 		}
 		if p.bind {
-			if len(p.data) > 0 {
-				return nil, fmt.Errorf("mount %s: %q is no option of a bind mount", m.Destination, p.data[0])
+			// NAME=VALUE is for the file system, which has been mounted
+			// already: runc and crun take no notice of it here.
+			if i := slices.IndexFunc(p.data, func(o string) bool { return !strings.Contains(o, "=") }); i >= 0 {
+				return nil, fmt.Errorf("mount %s: %q is no option of a bind mount", m.Destination, p.data[i])
 			}
 			p.lookAtSource()
 		}

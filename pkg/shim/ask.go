@@ -17,6 +17,8 @@ import (
 
 // answer does what a request asks for, and says what became of it.
 func (s *shim) answer(c *client, payload []byte) {
+	s.asking.Lock()
+	defer s.asking.Unlock()
 	var request wire.Request
 	err := wire.Decode(payload, &request)
 	if err == nil {
@@ -31,8 +33,6 @@ func (s *shim) answer(c *client, payload []byte) {
 
 func (s *shim) do(r wire.Request) error {
 	s.idle.touch()
-	s.asking.Lock()
-	defer s.asking.Unlock()
 	switch r.Do {
 	case wire.DoSignal:
 		return s.signal(r)

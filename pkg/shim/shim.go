@@ -48,7 +48,7 @@ type shim struct {
 
 	restarted bool // this is not the first run
 
-	asking sync.Mutex // held while somebody's wish is fulfilled
+	asking sync.Mutex // held while somebody's wish is fulfilled, and he is told
 
 	mu      sync.Mutex // of what follows, and of runtime; this goroutine alone writes most of it
 	config  Config
@@ -89,7 +89,9 @@ func Run(dirs record.Dirs, bundle string, first *net.UnixConn) error {
 		return s.fail(err)
 	}
 	go s.clients.serve(c)
-	return s.live(c, request)
+	err = s.live(c, request)
+	s.asking.Lock() // whose wish it was that this ends still has to be told
+	return err
 }
 
 // live is run after run of the container, as its restart policy wants.
@@ -164,13 +166,13 @@ func (s *shim) loadPlan(io *runtime.IO) (err error) {
 		}
 	}
 	plan, err := runtime.Plan(config, *io)
-	if err != nil {
-		return err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.runtime, s.plan = config, plan
-	return nil
+	s.runtime = config // also without a plan: it says what to give back
+	if err == nil {
+		s.plan = plan
+	}
+	return err
 }
 
 // hold takes the container's lock. Somebody who clears up behind an earlier
@@ -193,6 +195,7 @@ func hold(dirs record.Dirs, id string) (*record.Lock, error) {
 
 // make runs the plan.
 func (s *shim) make(c *client, request wire.StartRequest) (pid int, err error) {
+	hugePages(true) // for the container; not for us, who need no memory now that we did not have before
 	journal, err := step.OpenJournal(s.dirs.Journal(s.id))
 	if err != nil {
 		return 0, err
@@ -340,6 +343,18 @@ func (s *shim) spareFromOOM() {
 	}
 	// Without the right to it (a shim that is not root's) we are as others are.
 	_ = os.WriteFile(oomScore, []byte("-998"), 0)
+	hugePages(false)
+}
+
+// hugePages says whether this process, and who it makes, may have transparent
+// huge pages. One is more than all that a shim needs, so client.Start begins it
+// without; the container shall have what the machine gives. See PR_SET_THP_DISABLE(2const).
+func hugePages(on bool) {
+	disable := uintptr(1)
+	if on {
+		disable = 0
+	}
+	_ = unix.Prctl(unix.PR_SET_THP_DISABLE, disable, 0, 0, 0)
 }
 
 // program is the container's first process.

@@ -116,7 +116,8 @@ func build(dir string) ([]string, error) {
 // parents of the cgroups that some ask for.
 const inside = `mount -t tmpfs tmpfs /run || exit
 huge=/sys/fs/cgroup/hugetlb
-if [ -d /sys/fs/cgroup/memory ] && mkdir $huge 2>/dev/null; then
+if [ -d /sys/fs/cgroup/memory ] && ! [ -e $huge/cgroup.procs ]; then
+	mkdir $huge 2>/dev/null
 	mount -t cgroup -o hugetlb cgroup $huge && mounted=yes
 	trap 'if [ "$mounted" ]; then umount $huge; fi; rmdir $huge' EXIT
 fi

@@ -169,7 +169,7 @@ func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 func header(fd int, st *unix.Stat_t, name string) (*tar.Header, error) {
 	h := &tar.Header{
 		Name: name, Mode: int64(st.Mode & 0o7777), Uid: int(st.Uid), Gid: int(st.Gid),
-		ModTime: time.Unix(st.Mtim.Sec, st.Mtim.Nsec),
+		ModTime: time.Unix(st.Mtim.Sec, 0), // tar would round up to a second that has not been
 	}
 	var err error
 	switch st.Mode & unix.S_IFMT {

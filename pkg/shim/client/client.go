@@ -133,6 +133,9 @@ func spawn(o Options) (conn *net.UnixConn, process *os.Process, err error) {
 	if marker == nil {
 		marker = null
 	}
+	// Inherited, and taken back before the container is made.
+	_ = unix.Prctl(unix.PR_SET_THP_DISABLE, 1, 0, 0, 0)
+	defer func() { _ = unix.Prctl(unix.PR_SET_THP_DISABLE, 0, 0, 0, 0) }()
 	process, err = os.StartProcess(o.Shim, []string{filepath.Base(o.Shim), o.Dirs.Container(o.ID)}, &os.ProcAttr{
 		Dir:   "/",
 		Env:   append(o.Dirs.Env(), shimEnv...),
