@@ -24,14 +24,14 @@ func (b *bench) bundles(runtimes []*contender) {
 	}
 	many := b.rounds * oftener
 	if b.wants("bundle") {
-		b.race(table{task: "bundle", title: "run a bundle with /bin/true", peaks: true}, runtimes, many)
+		b.race(table{task: "bundle", title: "run a bundle with /bin/true"}, runtimes, many)
 	}
 	if b.wants("seccomp") {
 		secured, err := b.derive(runtimes, "bundle-seccomp", addProfile)
 		if err != nil {
 			b.report.missing("seccomp", err)
 		}
-		b.race(table{task: "seccomp", title: "the same with docker's seccomp profile", peaks: true}, secured, many)
+		b.race(table{task: "seccomp", title: "the same with docker's seccomp profile"}, secured, many)
 	}
 	if b.wants("bundle-exec") {
 		b.raceExec(runtimes, many)
@@ -105,5 +105,5 @@ func (b *bench) raceExec(runtimes []*contender, counted int) {
 		}()
 		all = append(all, &contender{name: c.name, argv: []string{c.argv[0], "exec", name, "/bin/true"}, world: c.world})
 	}
-	b.race(table{task: "bundle-exec", title: "execute /bin/true in a container of a bundle", peaks: true}, all, counted)
+	b.race(table{task: "bundle-exec", title: "execute /bin/true in a container of a bundle"}, all, counted)
 }

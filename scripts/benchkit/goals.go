@@ -6,14 +6,12 @@ import (
 	"time"
 )
 
-// goal is what minictr is meant to reach: at most factor times a peer's median, or, without a peer, at most limit; or
-// so much memory more than a peer.
+// goal is what minictr is meant to reach: at most factor times a peer's median, or, without a peer, at most limit.
 type goal struct {
 	task, contender string
 	factor          float64
 	peer            string
 	limit           time.Duration
-	more            int // KiB of peak memory beyond the peer's, instead of time
 }
 
 var goals = []goal{
@@ -29,7 +27,6 @@ var goals = []goal{
 	{task: "seccomp", contender: "minictr-oci, bundle", factor: 0.35, peer: "runc, bundle"},
 	{task: "bundle-exec", contender: "minictr-oci, bundle", factor: 0.7, peer: "crun, bundle"},
 	{task: "bundle-exec", contender: "minictr-oci, bundle", factor: 0.35, peer: "runc, bundle"},
-	{task: "bundle", contender: "minictr-oci, bundle", more: 6 << 10, peer: "crun, bundle"},
 	{task: "exec", contender: "minictr", factor: 0.1, peer: "docker"},
 	{task: "run -d", contender: "minictr", factor: 0.125, peer: "docker"},
 }
@@ -67,9 +64,6 @@ func (g goal) judge(r *report) (mark, text string) {
 	if g.peer != "" {
 		text = fmt.Sprintf("%s: %s at most %g times %s", g.task, g.contender, g.factor, g.peer)
 	}
-	if g.more > 0 {
-		text = fmt.Sprintf("%s: %s's peak memory at most %s more than %s's", g.task, g.contender, mebibytes(g.more), g.peer)
-	}
 	own, ok := r.find(g.task, g.contender)
 	if !ok {
 		return unknown, text + " (it was not measured)"
@@ -81,9 +75,6 @@ func (g goal) judge(r *report) (mark, text string) {
 	other, ok := r.find(g.task, g.peer)
 	if !ok {
 		return unknown, text + " (that was not measured)"
-	}
-	if g.more > 0 {
-		return verdict(own.peak <= other.peak+g.more), fmt.Sprintf("%s: %s, %s", text, mebibytes(own.peak), mebibytes(other.peak))
 	}
 	peer := other.times.median
 	factor := float64(took) / float64(peer)

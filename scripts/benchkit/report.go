@@ -29,13 +29,11 @@ type report struct {
 type table struct {
 	task, title string
 	rows        []row
-	peaks       bool // memory counts here too
 }
 
 type row struct {
 	name  string
 	times summary
-	peak  int // KiB
 }
 
 // shim is what an idle container costs.
@@ -78,14 +76,10 @@ const tableFormat = "  %-28s %10s %10s %10s %8s\n"
 
 func (t table) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%s\n", t.title)
-	peak := func(string) string { return "" }
-	if t.peaks {
-		peak = func(text string) string { return fmt.Sprintf(" %10s", text) }
-	}
-	fmt.Fprintf(w, tableFormat, "", "median", "min", "max", fmt.Sprintf("%8s", "ratio")+peak("peak"))
+	fmt.Fprintf(w, tableFormat, "", "median", "min", "max", "ratio")
 	for _, r := range t.rows {
 		fmt.Fprintf(w, tableFormat, r.name, milliseconds(r.times.median), milliseconds(r.times.min), milliseconds(r.times.max),
-			fmt.Sprintf("%8.2f", float64(r.times.median)/float64(t.rows[0].times.median))+peak(mebibytes(r.peak)))
+			fmt.Sprintf("%.2f", float64(r.times.median)/float64(t.rows[0].times.median)))
 	}
 	if len(t.rows) == 0 {
 		fmt.Fprintln(w, "  nobody took part")

@@ -32,7 +32,7 @@ const patience = time.Minute
 // rounds runs all contenders in turn, warmup rounds first, and returns the times of those that always succeeded. One
 // that fails is out; why, goes to complain. Before each turn, settle waits until the last one's traces have ended.
 func rounds(all []*contender, warmup, counted int, settle func(), complain func(name string, why error)) []row {
-	times, peaks := make([][]time.Duration, len(all)), make([]int, len(all))
+	times := make([][]time.Duration, len(all))
 	out := make([]bool, len(all))
 	// The same order in every run of the bench, so that two runs differ by nothing but the machine.
 	shuffle := rand.New(rand.NewPCG(1, 2))
@@ -42,54 +42,54 @@ func rounds(all []*contender, warmup, counted int, settle func(), complain func(
 				continue
 			}
 			settle()
-			t, peak, err := all[i].turn(round)
+			t, err := all[i].turn(round)
 			if err != nil {
 				complain(all[i].name, err)
 				out[i] = true
 				continue
 			}
 			if round >= warmup {
-				times[i], peaks[i] = append(times[i], t), max(peaks[i], peak)
+				times[i] = append(times[i], t)
 			}
 		}
 	}
 	var rows []row
 	for i, c := range all {
 		if !out[i] {
-			rows = append(rows, row{name: c.name, times: summarize(times[i]), peak: peaks[i]})
+			rows = append(rows, row{name: c.name, times: summarize(times[i])})
 		}
 	}
 	return rows
 }
 
-// turn runs the command once. peak is the most memory that one of its processes had, in KiB.
-func (c *contender) turn(number int) (elapsed time.Duration, peak int, err error) {
+// turn runs the command once.
+func (c *contender) turn(number int) (elapsed time.Duration, err error) {
 	argv := c.argv
 	if c.unique {
 		argv = append(argv[:len(argv):len(argv)], fmt.Sprintf("bench-%d", number))
 	}
-	c.world.do(func() { elapsed, peak, err = stopwatch(argv, append(os.Environ(), c.env...)) })
+	c.world.do(func() { elapsed, err = stopwatch(argv, append(os.Environ(), c.env...)) })
 	if err == nil && c.after != nil {
 		err = c.after()
 	}
-	return elapsed, peak, err
+	return elapsed, err
 }
 
 // stopwatch measures a command from just before its process is made until it has been waited for. Its output goes to
-// /dev/null; what it says on standard error is kept for the case that it fails. peak is ru_maxrss of getrusage(2).
-func stopwatch(argv, env []string) (elapsed time.Duration, peak int, err error) {
+// /dev/null; what it says on standard error is kept for the case that it fails.
+func stopwatch(argv, env []string) (elapsed time.Duration, err error) {
 	program, err := exec.LookPath(argv[0])
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	defer null.Close()
 	words, err := os.CreateTemp("", "stderr.")
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	defer words.Close()
 	defer os.Remove(words.Name())
@@ -98,14 +98,13 @@ func stopwatch(argv, env []string) (elapsed time.Duration, peak int, err error) 
 	start := time.Now()
 	pid, err := syscall.ForkExec(program, argv, attr)
 	if err != nil {
-		return 0, 0, fmt.Errorf("start %s: %w", argv[0], err)
+		return 0, fmt.Errorf("start %s: %w", argv[0], err)
 	}
 	// The pid cannot be another process's: it is ours until it has been waited for, and then the timer is stopped.
 	timer := time.AfterFunc(patience, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 	var status syscall.WaitStatus
-	var usage syscall.Rusage
 	for {
-		if _, err = syscall.Wait4(pid, &status, 0, &usage); err != syscall.EINTR {
+		if _, err = syscall.Wait4(pid, &status, 0, nil); err != syscall.EINTR {
 			break
 		}
 	}
@@ -114,14 +113,14 @@ func stopwatch(argv, env []string) (elapsed time.Duration, peak int, err error) 
 
 	switch {
 	case err != nil:
-		return 0, 0, err
+		return 0, err
 	case status.Signaled():
-		return 0, 0, fmt.Errorf("%s: killed by %v after %v", strings.Join(argv, " "), status.Signal(), elapsed.Round(time.Millisecond))
+		return 0, fmt.Errorf("%s: killed by %v after %v", strings.Join(argv, " "), status.Signal(), elapsed.Round(time.Millisecond))
 	case status.ExitStatus() != 0:
 		said, _ := io.ReadAll(io.NewSectionReader(words, 0, 1<<16))
-		return 0, 0, fmt.Errorf("%s: exit code %d: %s", strings.Join(argv, " "), status.ExitStatus(), lastLine(said))
+		return 0, fmt.Errorf("%s: exit code %d: %s", strings.Join(argv, " "), status.ExitStatus(), lastLine(said))
 	}
-	return elapsed, int(usage.Maxrss), nil
+	return elapsed, nil
 }
 
 // lastLine is where programs put what went wrong.
