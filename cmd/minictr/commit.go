@@ -74,8 +74,17 @@ of it.`,
 	return cmd
 }
 
-// toFile has a file written whole or not at all.
+// toFile has a file written whole or not at all. What is no regular file, such
+// as /dev/null, a pipe or a link, is written to and never replaced: it is
+// somebody else's, and often the whole machine's.
 func toFile(path string, write func(*os.File) error) error {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(write(f), f.Close())
+	}
 	temporary := path + ".partial"
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

@@ -247,11 +247,18 @@ func console(p *step.Process, socket string, keep bool) (*os.File, error) {
 	return nil, sendConsole(socket, master)
 }
 
-// writePidFile: whoever waits for the file must never find half of it.
+// writePidFile: whoever waits for the file must never find half of it. What is
+// no regular file, /dev/null or a pipe, is written to and not replaced.
 func writePidFile(path string, pid int) error {
-	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
-	if err := os.WriteFile(tmp, []byte(strconv.Itoa(pid)), 0o666); err != nil {
+	tmp, pidText := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)), []byte(strconv.Itoa(pid))
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		tmp = path
+	}
+	if err := os.WriteFile(tmp, pidText, 0o666); err != nil {
 		return fmt.Errorf("write the pid file: %w", err)
+	}
+	if tmp == path {
+		return nil
 	}
 	if err := os.Rename(tmp, path); err != nil {
 		return errors.Join(fmt.Errorf("write the pid file: %w", err), os.Remove(tmp))
