@@ -19,7 +19,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
-.PHONY: help build run test check vm test-vm bench soak conformance engines docs deps install uninstall clean
+.PHONY: help build run test check vm test-vm bench soak conformance engines holes docs deps install uninstall clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,11 @@ engines: build ## containerd, podman and docker use bin/minictr-oci, as a table;
 	$(SUDO) scripts/bench room $(CURDIR)/bin/.engines >bin/.table; status=$$?; cat bin/.table; \
 		[ -z "$(WRITE)" ] || $(GO) run ./scripts/docs docs/runtimes.md engines <bin/.table; \
 		rm -f bin/.engines bin/.table; exit $$status
+
+holes: ## open known holes, one at a time, to see that the tests find them; WRITE=1: the table into docs/security.md (needs root)
+	$(SUDO) $(shell command -v $(GO)) run ./scripts/holes >bin/.table; status=$$?; cat bin/.table; \
+		[ -z "$(WRITE)" ] || $(GO) run ./scripts/docs docs/security.md holes <bin/.table; \
+		rm -f bin/.table; exit $$status
 
 docs: ## regenerate generated text (CLI reference, step tables, chapter map)
 	$(GO) generate ./...
