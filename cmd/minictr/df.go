@@ -31,7 +31,14 @@ it.`,
 			if err != nil {
 				return err
 			}
-			if verbose {
+			switch {
+			case verbose && format != "" && format != "table":
+				details, err := dfDetails(e, u)
+				if err != nil {
+					return err
+				}
+				return formatted(a.out, format, nil, []dfAll{details})
+			case verbose:
 				return a.printUsage(u)
 			}
 			return printRows(a, dfList, format, false, dfRows(u))
@@ -85,6 +92,40 @@ func dfRows(u *engine.DiskUsage) []dfRow {
 	return append(rows, newDfRow("Local Volumes", len(u.Volumes), active, all, free), newDfRow("Build Cache", 0, 0, 0, 0))
 }
 
+// dfAll is what a template of df -v may ask for: rows as those of images, ps and
+// volume ls, with their sizes.
+type dfAll struct {
+	Images     []imageRow
+	Containers []psRow
+	Volumes    []volumeRow
+	BuildCache []string
+}
+
+func dfDetails(e *engine.Engine, u *engine.DiskUsage) (dfAll, error) {
+	all := dfAll{Images: []imageRow{}, Containers: []psRow{}, Volumes: []volumeRow{}, BuildCache: []string{}}
+	for _, i := range u.Images {
+		rows, err := imageRows(i.Image, false)
+		if err != nil {
+			return all, err
+		}
+		for _, r := range rows {
+			r.SharedSize, r.UniqueSize, r.Containers = size(i.Shared), size(i.Size-i.Shared), strconv.Itoa(i.Containers)
+			all.Images = append(all.Images, r)
+		}
+	}
+	for _, c := range u.Containers {
+		r := newPsRow(e, c.Container, false)
+		r.Size = size(c.Written)
+		all.Containers = append(all.Containers, r)
+	}
+	for _, v := range u.Volumes {
+		r := newVolumeRow(v.VolumeEntry)
+		r.Links, r.Size = strconv.Itoa(v.Links), size(v.Size)
+		all.Volumes = append(all.Volumes, r)
+	}
+	return all, nil
+}
+
 // printUsage is df -v.
 func (a *app) printUsage(u *engine.DiskUsage) error {
 	fmt.Fprintf(a.out, "Images space usage:\n\n")
@@ -105,7 +146,7 @@ func (a *app) printUsage(u *engine.DiskUsage) error {
 	fmt.Fprintf(a.out, "\nContainers space usage:\n\n")
 	rows = nil
 	for _, c := range u.Containers {
-		command := strconv.Quote(shorten(strings.Join(c.Args, " "), 20))
+		command := strconv.Quote(shorten(commandLine(c.Args), 20))
 		rows = append(rows, []string{
 			c.ShortID(), c.Image.Name, command, strconv.Itoa(localVolumes(c.Container)), size(c.Written), ago(c.Created), statusOf(c.State), c.Name,
 		})

@@ -9,6 +9,8 @@ import (
 
 	"minictr/pkg/engine"
 	"minictr/pkg/engine/config"
+	"minictr/pkg/process"
+	"minictr/pkg/step"
 	"minictr/pkg/terminal"
 )
 
@@ -66,7 +68,7 @@ func (a *app) exec(cmd *cobra.Command, args []string, f *execFlags) error {
 	}
 	if f.detach {
 		_, err := e.Exec(c, f.ExecOptions)
-		return execError(f.Args[0], err)
+		return f.failed(err)
 	}
 	if f.interactive {
 		f.Stdin = os.Stdin
@@ -78,12 +80,22 @@ func (a *app) exec(cmd *cobra.Command, args []string, f *execFlags) error {
 	return a.execTerminal(e, c, f, keys)
 }
 
+// failed says why the process did not start. A working directory that is not
+// there is the user's mistake, and none of the engine's.
+func (f *execFlags) failed(err error) error {
+	var broken *step.Error
+	if errors.As(err, &broken) && broken.Step.Name == process.EnterStep && f.WorkingDir != "" {
+		return &exitError{codeRefused, fmt.Errorf("enter the working directory %s in the container: %w", f.WorkingDir, broken.Errno())}
+	}
+	return execError(f.Args[0], err)
+}
+
 // execPlain gives the process our own standard descriptors: nothing passes
 // through this program.
 func (a *app) execPlain(e *engine.Engine, c *engine.Container, f *execFlags) error {
 	x, err := e.Exec(c, f.ExecOptions)
 	if err != nil {
-		return execError(f.Args[0], err)
+		return f.failed(err)
 	}
 	stop := forwardSignals(func(sig os.Signal) { _ = x.Signal(sig) })
 	defer stop()
@@ -104,7 +116,7 @@ func (a *app) execTerminal(e *engine.Engine, c *engine.Container, f *execFlags, 
 	f.Size, _ = terminal.SizeOf(os.Stdout)
 	x, err := e.Exec(c, f.ExecOptions)
 	if err != nil {
-		return execError(f.Args[0], err)
+		return f.failed(err)
 	}
 	stop := forwardSignals(func(sig os.Signal) { _ = x.Signal(sig) })
 	defer stop()

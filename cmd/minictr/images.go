@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/docker/go-units"
@@ -27,7 +28,7 @@ images share layers, so the sizes add up to more than the disk holds.`,
 		Example: `  minictr images
   minictr images alpine
   minictr images --digests --no-trunc`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost(1, "at most one repository"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.images(cmd, args, f) },
 	}
 	fs := cmd.Flags()
@@ -49,13 +50,17 @@ type imagesFlags struct {
 
 // imageRow has docker's names for what a template may ask for.
 type imageRow struct {
+	Containers   string
 	CreatedAt    string
 	CreatedSince string
 	Digest       string
 	ID           string
 	Repository   string
+	SharedSize   string
 	Size         string
 	Tag          string
+	UniqueSize   string
+	VirtualSize  string
 
 	created time.Time
 }
@@ -71,6 +76,12 @@ func (a *app) images(cmd *cobra.Command, args []string, f imagesFlags) error {
 	}
 	if list, err = e.SelectImages(list, f.filters); err != nil {
 		return err
+	}
+	if len(args) == 1 && strings.ContainsAny(args[0], "*?[") { // a pattern, and no name
+		if list, err = e.SelectImages(list, engine.Filters{"reference": {args[0]}}); err != nil {
+			return err
+		}
+		args = nil
 	}
 	var rows []imageRow
 	for _, img := range list {
@@ -92,7 +103,8 @@ func (a *app) images(cmd *cobra.Command, args []string, f imagesFlags) error {
 // imageTitles are the columns of images.
 var imageTitles = headers{
 	"CreatedAt": "CREATED AT", "CreatedSince": "CREATED", "Digest": "DIGEST", "ID": "IMAGE ID", "Repository": "REPOSITORY",
-	"Size": "SIZE", "Tag": "TAG",
+	"Size": "SIZE", "Tag": "TAG", "Containers": "CONTAINERS", "SharedSize": "SHARED SIZE", "UniqueSize": "UNIQUE SIZE",
+	"VirtualSize": "SIZE",
 }
 
 // imageRows are one row for each name of an image.
@@ -105,7 +117,9 @@ func imageRows(img *image.Image, truncate bool) ([]imageRow, error) {
 		CreatedAt: img.Created.Local().Format("2006-01-02 15:04:05 -0700 MST"), CreatedSince: ago(img.Created),
 		Digest: img.Descriptor.Digest.String(), ID: img.ID.String(), Size: units.HumanSizeWithPrecision(float64(size), 3),
 		Repository: "<none>", Tag: "<none>", created: img.Created,
+		Containers: "N/A", SharedSize: "N/A", UniqueSize: "N/A", // system df -v counts these
 	}
+	row.VirtualSize = row.Size
 	if truncate {
 		row.ID = img.ShortID()
 	}
@@ -189,7 +203,8 @@ with it every layer that no other image needs.`,
 		},
 	}
 	cmd.Flags().BoolVarP(&force, "force", "f", false, "also if containers or several names need it")
-	refuse(cmd.Flags(), "no-prune! platform")
+	cmd.Flags().Bool("no-prune", false, "the same as without (there are no untagged parents)")
+	refuse(cmd.Flags(), "platform")
 	return cmd
 }
 

@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"os/exec"
 	goruntime "runtime"
+	"slices"
 	"strings"
 
 	"github.com/docker/go-units"
@@ -11,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"minictr/pkg/engine"
+	"minictr/pkg/engine/config"
 )
 
 // infoRow has docker's names for what a template may ask for.
@@ -40,10 +44,16 @@ type infoRow struct {
 	Swarm             infoSwarm
 	SecurityOptions   []string
 	DefaultRuntime    string
+	Runtimes          map[string]infoRuntime
 	InitBinary        string
 }
 
 type infoPlugins struct{ Volume, Network, Log []string }
+
+// infoRuntime is an OCI runtime that --runtime may name.
+type infoRuntime struct {
+	Path string `json:"path"`
+}
 
 type infoSwarm struct{ LocalNodeState string }
 
@@ -77,14 +87,24 @@ func newInfo(a *app) *cobra.Command {
 
 func info(e *engine.Engine) (infoRow, error) {
 	i := infoRow{
-		Driver: "overlay2", DriverStatus: [][2]string{{"Backing Filesystem", fsName(e.Dirs.Root)}}, LoggingDriver: "json-file",
+		Driver: "overlay2", DriverStatus: [][2]string{{"Backing Filesystem", fsName(e.Dirs.Root)}},
 		CgroupDriver: "cgroupfs", CgroupVersion: e.CgroupVersion(), KernelVersion: kernelVersion(), OperatingSystem: operatingSystem(),
 		OSType: goruntime.GOOS, Architecture: utsname(func(u *unix.Utsname) []byte { return u.Machine[:] }), NCPU: goruntime.NumCPU(),
 		RootDir: e.Dirs.Root, RunDir: e.Dirs.Run, ServerVersion: version, Swarm: infoSwarm{"inactive"},
-		Plugins:         infoPlugins{[]string{"local"}, []string{"bridge", "host", "null"}, []string{"json-file", "none"}},
-		SecurityOptions: []string{"name=seccomp,profile=builtin", "name=cgroupns"}, DefaultRuntime: "minictr",
+		Plugins:         infoPlugins{[]string{"local"}, []string{"bridge", "host", "null"}, config.LogDrivers()},
+		SecurityOptions: []string{"name=seccomp,profile=builtin", "name=cgroupns"}, DefaultRuntime: engine.OwnRuntime,
 	}
 	i.Name, _ = os.Hostname()
+	i.Runtimes = map[string]infoRuntime{engine.OwnRuntime: {engine.OwnRuntime}}
+	for _, name := range engine.OtherRuntimes {
+		if path, err := exec.LookPath(name); err == nil {
+			i.Runtimes[name] = infoRuntime{path}
+		}
+	}
+	var err error
+	if i.LoggingDriver, err = engine.DefaultLogDriver(); err != nil {
+		return i, err
+	}
 	list, err := e.List()
 	if err != nil {
 		return i, err
@@ -151,7 +171,8 @@ func (a *app) printInfo(i infoRow) {
 	}
 	p(" Logging Driver: %s\n Cgroup Driver: %s\n Cgroup Version: %s", i.LoggingDriver, i.CgroupDriver, i.CgroupVersion)
 	p(" Plugins:\n  Volume: %s\n  Network: %s\n  Log: %s", strings.Join(i.Plugins.Volume, " "), strings.Join(i.Plugins.Network, " "), strings.Join(i.Plugins.Log, " "))
-	p(" Swarm: %s\n Default Runtime: %s\n Security Options:\n  seccomp\n   Profile: builtin\n  cgroupns", i.Swarm.LocalNodeState, i.DefaultRuntime)
+	p(" Swarm: %s\n Runtimes: %s\n Default Runtime: %s\n Security Options:\n  seccomp\n   Profile: builtin\n  cgroupns", i.Swarm.LocalNodeState,
+		strings.Join(slices.Sorted(maps.Keys(i.Runtimes)), " "), i.DefaultRuntime)
 	p(" Kernel Version: %s\n Operating System: %s\n OSType: %s\n Architecture: %s", i.KernelVersion, i.OperatingSystem, i.OSType, i.Architecture)
 	p(" CPUs: %d\n Total Memory: %s\n Name: %s", i.NCPU, units.BytesSize(float64(i.MemTotal)), i.Name)
 	p(" Docker Root Dir: %s\n Run Dir: %s", i.RootDir, i.RunDir)

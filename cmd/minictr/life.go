@@ -111,7 +111,7 @@ root. Volumes stay, but for anonymous ones with -v.`,
 	}
 	cmd.Flags().BoolVarP(&o.Force, "force", "f", false, "kill those that run; none of that name is no error")
 	cmd.Flags().BoolVarP(&o.Volumes, "volumes", "v", false, "their anonymous volumes too")
-	refuse(cmd.Flags(), "link!")
+	refuseBecause(cmd.Flags(), "link,l!", noLinks)
 	return cmd
 }
 

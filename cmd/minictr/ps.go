@@ -153,7 +153,7 @@ type psRow struct {
 func (r psRow) Label(key string) string { return r.labels[key] }
 
 func newPsRow(e *engine.Engine, c *engine.Container, truncate bool) psRow {
-	id, command, image := c.ID, strings.Join(c.Args, " "), c.Image.Name
+	id, command, image := c.ID, commandLine(c.Args), c.Image.Name
 	if truncate {
 		id, command = c.ShortID(), shorten(command, 20)
 		image = strings.TrimPrefix(image, "sha256:")
@@ -177,6 +177,23 @@ func newPsRow(e *engine.Engine, c *engine.Container, truncate bool) psRow {
 	}
 	r.Mounts, r.LocalVolumes = strings.Join(mounts, ","), strconv.Itoa(localVolumes(c))
 	return r
+}
+
+// commandLine is a command in one line, as docker shows it: arguments with
+// spaces in them stand between quotes.
+func commandLine(args []string) string {
+	var b strings.Builder
+	for i, arg := range args {
+		switch {
+		case i == 0:
+			b.WriteString(arg)
+		case strings.Contains(arg, " "):
+			b.WriteString(" '" + arg + "'")
+		default:
+			b.WriteString(" " + arg)
+		}
+	}
+	return b.String()
 }
 
 func localVolumes(c *engine.Container) (n int) {

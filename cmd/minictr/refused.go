@@ -13,7 +13,7 @@ import (
 func (c *containerFlags) addRefused(fs *pflag.FlagSet) {
 	for _, r := range []struct{ names, why string }{
 		{"gpus", "GPUs need the vendor's hooks; single device nodes can be given with --device"},
-		{"link", "docker keeps links for old times' sake only; share a network with --network container:NAME, or name an address with --add-host"},
+		{"link", noLinks},
 		{"ip ip6 link-local-ip", "addresses can be chosen on networks of one's own only, and here is just the bridge"},
 		{"network-alias net-alias", "aliases belong to networks of one's own, and here is just the bridge"},
 		{"kernel-memory", "the kernel has no such limit any more; --memory counts its memory too"},
@@ -28,6 +28,8 @@ func (c *containerFlags) addRefused(fs *pflag.FlagSet) {
 	trust := add(fs, "disable-content-trust", "bool", "", accept("true", "signatures of images are not checked, so that cannot be switched on"))
 	trust.Hidden, trust.NoOptDefVal = true, "true"
 }
+
+const noLinks = "docker keeps links for old times' sake only; share a network with --network container:NAME, or name an address with --add-host"
 
 // accept accepts the one value that says what is so anyway.
 func accept(value, why string) func(string) error {

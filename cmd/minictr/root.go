@@ -75,11 +75,20 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	return &exitError{codeClient, &usageError{err}}
 }
 
-// atLeast and exactly check the number of arguments and say what is missing.
+// atLeast, atMost and exactly check the number of arguments and say what is missing.
 func atLeast(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < n {
 			return &exitError{codeClient, &usageError{fmt.Errorf("'%s' needs %s", cmd.CommandPath(), what)}}
+		}
+		return nil
+	}
+}
+
+func atMost(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return &exitError{codeClient, &usageError{fmt.Errorf("'%s' takes %s", cmd.CommandPath(), what)}}
 		}
 		return nil
 	}

@@ -24,10 +24,10 @@ type listing struct {
 // of a table is the template, filled in with these.
 type headers map[string]string
 
-// Label is the title of {{.Label "com.example.some-key"}}: SOME KEY.
+// Label is the title of {{.Label "com.example.some-key"}}: some key.
 func (h headers) Label(key string) string {
 	last := key[strings.LastIndexByte(key, '.')+1:]
-	return strings.ToUpper(strings.NewReplacer("-", " ", "_", " ").Replace(last))
+	return strings.NewReplacer("-", " ", "_", " ").Replace(last)
 }
 
 // printRows prints rows by --format, which may be "" or "table" for the usual

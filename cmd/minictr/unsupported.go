@@ -42,7 +42,7 @@ func only(values ...string) func(string) error {
 }
 
 // refuse adds hidden flags that refuse to be set. Names that end with "!" take
-// no value.
+// no value, a letter for short stands behind a comma: "link,l!".
 func refuse(fs *pflag.FlagSet, names string) { refuseBecause(fs, names, "") }
 
 // refuseBecause is refuse for flags that there is a reason not to have, or a
@@ -50,7 +50,8 @@ func refuse(fs *pflag.FlagSet, names string) { refuseBecause(fs, names, "") }
 func refuseBecause(fs *pflag.FlagSet, names, why string) {
 	for name := range strings.FieldsSeq(names) {
 		name, isBool := strings.CutSuffix(name, "!")
-		f := fs.VarPF(unsupported{name, why}, name, "", "not supported")
+		name, short, _ := strings.Cut(name, ",")
+		f := fs.VarPF(unsupported{name, why}, name, short, "not supported")
 		f.Hidden = true
 		if isBool {
 			f.NoOptDefVal = "true"

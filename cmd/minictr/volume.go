@@ -26,7 +26,7 @@ it stands for something else, which each container mounts for itself.`,
 		Example: `  minictr volume create data
   minictr volume create -o type=none -o o=bind -o device=/srv/data data
   minictr volume create -o type=nfs -o device=:/export -o o=addr=192.0.2.7,ro docs`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost(1, "at most one name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				want.Name = args[0]
@@ -76,6 +76,13 @@ type volumeRow struct {
 // Label is the value of one label.
 func (r volumeRow) Label(key string) string { return r.labels[key] }
 
+func newVolumeRow(v engine.VolumeEntry) volumeRow {
+	return volumeRow{
+		Availability: "N/A", Driver: "local", Group: "N/A", Labels: labelText(v.Labels), Links: "N/A",
+		Mountpoint: v.Data, Name: v.Name, Scope: "local", Size: "N/A", Status: "N/A", labels: v.Labels,
+	}
+}
+
 var volumeListing = listing{
 	table: "{{.Driver}}\t{{.Name}}", quiet: "{{.Name}}",
 	titles: headers{
@@ -106,10 +113,7 @@ func newVolumeLs(a *app) *cobra.Command {
 			}
 			var rows []volumeRow
 			for _, v := range list {
-				rows = append(rows, volumeRow{
-					Availability: "N/A", Driver: "local", Group: "N/A", Labels: labelText(v.Labels), Links: "N/A",
-					Mountpoint: v.Data, Name: v.Name, Scope: "local", Size: "N/A", Status: "N/A", labels: v.Labels,
-				})
+				rows = append(rows, newVolumeRow(v))
 			}
 			return printRows(a, volumeListing, format, quiet, rows)
 		},

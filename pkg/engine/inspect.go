@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,7 +27,7 @@ func (e *Engine) Inspect(ref string) (*Inspection, error) {
 	i := &Inspection{
 		ID: c.ID, Created: c.Created, State: inspectState(c.State), Image: c.Image.ID,
 		ResolvConfPath: filepath.Join(dir, dnsFile), HostnamePath: filepath.Join(dir, nameFile), HostsPath: filepath.Join(dir, hostsFile),
-		LogPath: e.logPath(c), Name: "/" + c.Name, RestartCount: c.State.Restarts, Driver: "overlay2", Platform: "linux",
+		LogPath: e.logPath(c), Name: "/" + c.Name, RestartCount: c.State.Restarts, Driver: "overlay2", Platform: "linux", AppArmorProfile: c.Config.AppArmor,
 		HostConfig: c.hostConfig(), Config: c.config(), NetworkSettings: e.inspectNetwork(c), Mounts: e.inspectMounts(c),
 		GraphDriver: InspectGraphDriver{Name: "overlay2", Data: map[string]string{
 			"LowerDir": strings.Join(c.Layers, ":"), "UpperDir": filepath.Join(dir, upperDir),
@@ -82,7 +83,7 @@ func (c *Container) hostConfig() InspectHostConfig {
 		NetworkMode: cfg.Mode, PortBindings: bindings(cfg.Ports), AutoRemove: cfg.AutoRemove, VolumesFrom: cfg.VolumesFrom,
 		RestartPolicy: InspectRestart{cfg.Restart.Name, cfg.Restart.Retries}, CapAdd: cfg.CapAdd, CapDrop: cfg.CapDrop,
 		DNS: cfg.DNS, DNSOptions: cfg.DNSOptions, DNSSearch: cfg.DNSSearch, ExtraHosts: cfg.ExtraHosts, GroupAdd: cfg.GroupAdd,
-		IpcMode: cfg.Namespaces.IPC, PidMode: cfg.Namespaces.PID, UTSMode: cfg.Namespaces.UTS, UsernsMode: cfg.Namespaces.User, OomScoreAdj: cfg.OOMScoreAdj,
+		IpcMode: cmp.Or(cfg.Namespaces.IPC, "private"), PidMode: cfg.Namespaces.PID, UTSMode: cfg.Namespaces.UTS, UsernsMode: cfg.Namespaces.User, OomScoreAdj: cfg.OOMScoreAdj,
 		Privileged: cfg.Privileged, PublishAllPorts: cfg.PublishAll, ReadonlyRootfs: cfg.ReadOnly, SecurityOpt: securityOptions(cfg),
 		ShmSize: cfg.ShmSize, Sysctls: cfg.Sysctls, CPUShares: cfg.CPUShares, Memory: cfg.Memory, NanoCPUs: cfg.NanoCPUs,
 		CPUPeriod: cfg.CPUPeriod, CPUQuota: cfg.CPUQuota, CpusetCpus: cfg.CpusetCpus, CpusetMems: cfg.CpusetMems,
@@ -218,6 +219,9 @@ func (e *Engine) inspectNetwork(c *Container) InspectNetwork {
 	n := InspectNetwork{Ports: bindings(nil), Networks: map[string]InspectEndpoint{}}
 	for _, p := range c.exposes() {
 		n.Ports[p] = nil
+	}
+	if c.Running() {
+		n.SandboxKey = fmt.Sprintf("/proc/%d/ns/net", c.State.Pid)
 	}
 	ep := e.endpoint(c)
 	if ep == nil {

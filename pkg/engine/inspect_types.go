@@ -26,6 +26,7 @@ type Inspection struct {
 	RestartCount    int
 	Driver          string
 	Platform        string
+	AppArmorProfile string
 	HostConfig      InspectHostConfig
 	GraphDriver     InspectGraphDriver
 	Mounts          []InspectMount
@@ -206,6 +207,7 @@ type InspectConfig struct {
 
 // InspectNetwork is where the container is reached.
 type InspectNetwork struct {
+	SandboxKey  string // a file that is its network namespace, as nsenter takes it, while it runs
 	Ports       map[string][]InspectPort
 	Gateway     string
 	IPAddress   string

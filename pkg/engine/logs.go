@@ -48,6 +48,11 @@ var errUnreadable = errors.New("configured logging driver does not support readi
 // name, as docker prints them with `logs --details`: a=1,b=2.
 func (c *Container) LogDetails() string {
 	details := c.logAttributes()
+	if o := c.Config.Log; o.Options["tag"] != "" && (o.Driver == "" || o.Driver == "json-file") {
+		if tag, err := c.logTag(o.Options["tag"]); err == nil {
+			details["tag"] = tag // that driver keeps it in each entry
+		}
+	}
 	var list []string
 	for _, key := range slices.Sorted(maps.Keys(details)) {
 		list = append(list, url.QueryEscape(key)+"="+url.QueryEscape(details[key]))

@@ -24,6 +24,9 @@ func able(c *config.Config) (warnings []string, err error) {
 	if n := goruntime.NumCPU(); c.NanoCPUs > int64(n)*1e9 {
 		return nil, fmt.Errorf("--cpus must be between 0.01 and %d.00: this machine has %d", n, n)
 	}
+	if err := processors(c); err != nil {
+		return nil, err
+	}
 	if c.AppArmor != "" && c.AppArmor != lsm.Unconfined && !lsm.Detect().AppArmor {
 		return nil, fmt.Errorf("--security-opt apparmor=%s: this kernel does not run AppArmor", c.AppArmor)
 	}

@@ -21,6 +21,9 @@ import (
 // ourselves.
 const OwnRuntime = "minictr"
 
+// OtherRuntimes are those that are widely installed, by their programs' names.
+var OtherRuntimes = []string{"runc", "crun", "youki", "minictr-oci"}
+
 // findRuntime is the absolute path of an OCI runtime, empty for our own.
 func findRuntime(name string) (string, error) {
 	if name == "" || name == OwnRuntime {

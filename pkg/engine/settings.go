@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,6 +45,12 @@ func readSettings() (settings, error) {
 	return s, nil
 }
 
+// DefaultLogDriver is the driver of containers that choose none.
+func DefaultLogDriver() (string, error) {
+	s, err := readSettings()
+	return cmp.Or(s.LogDriver, "json-file"), err
+}
+
 // logDefaults completes a container's choice of logging driver from the
 // configuration: the driver if it has none, and the options of that driver that
 // it does not set itself.
@@ -52,12 +59,8 @@ func logDefaults(l *config.Log) error {
 	if err != nil {
 		return err
 	}
-	if s.LogDriver == "" {
-		s.LogDriver = "json-file"
-	}
-	if l.Driver == "" {
-		l.Driver = s.LogDriver
-	}
+	s.LogDriver = cmp.Or(s.LogDriver, "json-file")
+	l.Driver = cmp.Or(l.Driver, s.LogDriver)
 	if l.Driver == s.LogDriver && len(s.LogOptions) > 0 {
 		merged := make(map[string]string)
 		for _, options := range []map[string]string{s.LogOptions, l.Options} {

@@ -133,12 +133,15 @@ func Limits(limits []specs.POSIXRlimit) (step.Step, error) {
 	return s, nil
 }
 
+// EnterStep is the name of Enter's step.
+const EnterStep = "process.enter"
+
 // Enter goes to the working directory, as root and inside the container's root:
 // links to descriptors of ours (CVE-2024-21626) or to other processes are not
 // followed. With create it makes the directory where the image lacks it.
 func Enter(cwd string, create bool) step.Step {
 	const slot kernel.Slot = "cwd"
-	s := inside("process.enter", book.Containers, "the working directory, made where the image lacks it")
+	s := inside(EnterStep, book.Containers, "the working directory, made where the image lacks it")
 	cwd = path.Clean(cwd)
 	if create {
 		s.Calls = kernel.MakeInRoot(cwd, false, 0, slot)

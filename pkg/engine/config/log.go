@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -29,6 +30,9 @@ var logDrivers = map[string]string{
 	"none":      "",
 }
 
+// LogDrivers are the names of the logging drivers.
+func LogDrivers() []string { return slices.Sorted(maps.Keys(logDrivers)) }
+
 // otherDrivers are docker's that are still to come.
 const otherDrivers = "awslogs etwlogs fluentd gcplogs gelf logentries splunk"
 
@@ -42,7 +46,7 @@ func (l Log) Check() error {
 	case contains(otherDrivers, l.Driver):
 		return fmt.Errorf("--log-driver %s is not supported yet", l.Driver)
 	case !ok:
-		return fmt.Errorf("no log driver named '%s' is registered: there are json-file, local, journald, syslog and none", l.Driver)
+		return fmt.Errorf("no log driver named '%s' is registered: there are %s", l.Driver, strings.Join(LogDrivers(), ", "))
 	}
 	for key, value := range l.Options {
 		switch {
