@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -371,4 +373,41 @@ func TestALinkForTheTerminalsDirectoryIsRefused(t *testing.T) {
 	b.program("true")
 	b.save()
 	b.fail(1, "symbolic link", "create", b.id)
+}
+
+// Between create and start days can pass. Until then the process must hold
+// nothing of the host's: no directory, and nothing that our caller had open.
+func TestACreatedContainerHoldsNoDescriptorsOfTheHost(t *testing.T) {
+	b := newBench(t)
+	b.program("true")
+	b.save()
+	leaked, err := os.Open(b.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leaked.Close()
+	r, err := b.tryWith(func(cmd *exec.Cmd) { cmd.ExtraFiles = []*os.File{leaked, leaked, leaked} }, "create", "--preserve-fds", "1", b.id)
+	if err != nil || r.code != 0 {
+		t.Fatalf("create: %v %s", err, r.out)
+	}
+	dir := fmt.Sprintf("/proc/%d/fd", b.state().Pid)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		target, err := os.Readlink(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Error(err)
+		}
+		switch n, _ := strconv.Atoi(e.Name()); {
+		case n <= 3: // the streams, and what was asked for
+		case strings.HasPrefix(target, "anon_inode:"), strings.HasPrefix(target, "socket:"): // the gate, and our end of it
+		default:
+			t.Errorf("descriptor %d is %s", n, target)
+		}
+	}
+	if len(entries) != 6 { // three streams, one preserved, the gate and the pair's end
+		t.Errorf("%d descriptors are open, want 6", len(entries))
+	}
 }

@@ -16,9 +16,9 @@ import (
 // leaves the cgroup2 directory open in [Slot].
 //
 // Parents are made when missing and stay: whoever named them (--cgroup-parent,
-// a pod) owns them. The last directory must be new. Joining one that is there
-// already would mean to limit, and in the end to kill, somebody else's
-// processes.
+// a pod) owns them. The last directory must be new, or [Group.Found]. Joining
+// one that is there already would mean to limit, and in the end to kill,
+// somebody else's processes.
 func Create(g Group) step.Step {
 	var calls []kernel.Call
 	if g.Hierarchy.Unified != "" {
@@ -64,10 +64,14 @@ func openUnified(g Group) kernel.Call {
 // mark is an extended attribute by which the undo knows a cgroup that we made:
 // what it finds under the path without it, it does not kill.
 func (g Group) mark() string {
-	if g.Hierarchy.Unified != "" {
-		return "user.minictr"
+	name := "user.minictr"
+	if g.Hierarchy.Unified == "" {
+		name = "trusted.minictr" // v1 has no user attributes
 	}
-	return "trusted.minictr" // v1 has no user attributes
+	if g.Owner != "" {
+		name += "." + g.Owner
+	}
+	return name
 }
 
 func (g Group) marking() kernel.Call { return kernel.Setxattr(g.anchor(), g.mark(), "1") }
@@ -84,7 +88,7 @@ func (g Group) makeUnified() []kernel.Call {
 		calls = append(calls, g.passOn(at)...)
 		at += "/" + name
 		mkdir := kernel.Mkdir(at, 0o755)
-		if at != g.Unified() {
+		if at != g.Unified() || g.Found {
 			mkdir = mkdir.Allowing(unix.EEXIST)
 		}
 		calls = append(calls, mkdir)
@@ -128,7 +132,11 @@ func (g Group) makeV1(dir string) []kernel.Call {
 	for _, name := range g.names() {
 		at += "/" + name
 		if at == dir {
-			calls = append(calls, kernel.Mkdir(at, 0o755))
+			mkdir := kernel.Mkdir(at, 0o755)
+			if g.Found {
+				mkdir = mkdir.Allowing(unix.EEXIST)
+			}
+			calls = append(calls, mkdir)
 			break
 		}
 		slot := kernel.Slot("made " + at)

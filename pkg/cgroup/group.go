@@ -18,6 +18,11 @@ type Group struct {
 	Hierarchy Hierarchy
 	Path      string // from the hierarchies' roots, "/minictr-4f1c…"
 
+	// Owner tells two containers apart whose configurations name the same path.
+	// Without one the path itself must be the container's alone.
+	Owner string
+	Found bool // the cgroup was there before, see Vacant
+
 	settings []setting
 	joined   []string // v1 controllers the container is put under, sorted
 	cpuset   cpuset   // v1 only: what the cgroups on the way get

@@ -131,11 +131,13 @@ func (l *lister) onlyV1(name, why string) {
 	l.fail(ErrNoSetting{Name: name, Why: "cgroup v2 has no such setting: " + why})
 }
 
-// pids: the specification's "no limit" is a number below one.
+// pids: the specification's "no limit" is a negative number. The kernel would
+// let nobody in where none may be; as with systemd and runc none means the
+// container's own process.
 func (l *lister) pids(limit int64) {
 	value := "max"
-	if limit > 0 {
-		value = decimal(limit)
+	if limit >= 0 {
+		value = decimal(max(limit, 1))
 	}
 	if _, ok := l.world("pids", "pids.limit"); ok {
 		l.add("pids", "pids.max", value)

@@ -24,15 +24,18 @@ const patience = 10 * time.Second
 //
 // rmdir comes first, for a cgroup whose container has ended is empty. Only if
 // that fails, and only if the cgroup bears our mark, are its members killed.
+// Where the path may be somebody else's too, the mark comes before all.
 func remove(g Group, do step.Do) error {
 	anchor := g.anchor()
+	if g.Owner != "" {
+		if ours, err := g.marked(do); err != nil || !ours {
+			return err
+		}
+	}
 	err := rmdir(anchor, do)
 	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOTEMPTY) {
-		if e := do(kernel.HasXattr(anchor, g.mark())); e != nil {
-			if errors.Is(e, unix.ENODATA) || errors.Is(e, unix.ENOENT) {
-				return nil // somebody else's: Create refused it, so there is nothing of ours
-			}
-			return fmt.Errorf("see whose cgroup %s is: %w", anchor, e)
+		if ours, e := g.marked(do); e != nil || !ours {
+			return e
 		}
 		if err = killAll(g, do); err == nil {
 			err = removeTree(anchor, do)
@@ -43,6 +46,19 @@ func remove(g Group, do step.Do) error {
 		errs = append(errs, removeTree(dir, do))
 	}
 	return errors.Join(errs...)
+}
+
+// marked reports whether the cgroup is this container's, or gone. If it is
+// somebody else's, Create has refused it, and nothing is ours.
+func (g Group) marked(do step.Do) (bool, error) {
+	err := do(kernel.HasXattr(g.anchor(), g.mark()))
+	switch {
+	case err == nil, errors.Is(err, unix.ENOENT):
+		return true, nil
+	case errors.Is(err, unix.ENODATA):
+		return false, nil
+	}
+	return false, fmt.Errorf("see whose cgroup %s is: %w", g.anchor(), err)
 }
 
 // rmdir removes one directory; one that is not there is no error.

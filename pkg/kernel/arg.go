@@ -154,6 +154,21 @@ func (v slotArg) text(slots map[Slot]uintptr) string {
 }
 func (v slotArg) word(t *table) operand { return t.slot(Slot(v)) }
 
+// besideArg is the number before or after a descriptor that is known when the
+// table is compiled.
+type besideArg struct {
+	slot  Slot
+	shift int
+}
+
+func (v besideArg) text(slots map[Slot]uintptr) string {
+	if n, ok := slots[v.slot]; ok {
+		return formatRet(n + uintptr(v.shift))
+	}
+	return fmt.Sprintf("<%s>%+d", v.slot, v.shift)
+}
+func (v besideArg) word(t *table) operand { return immediate(t.parents(v.slot) + uintptr(v.shift)) }
+
 // flagSet is a word of named bits.
 type flagSet struct {
 	value uint64

@@ -50,9 +50,23 @@ func Dup3(oldfd Arg, newfd int, cloexec bool) Call {
 
 // CloseRange is close_range(2) with CLOSE_RANGE_CLOEXEC (Linux 5.11): every
 // descriptor from first on closes at the next execve.
-func CloseRange(first int, flags uint) Call {
-	return call("close_range", unix.SYS_CLOSE_RANGE, Int(first), Named{"4294967295", 0xffffffff},
-		flagSet{uint64(flags), closeRangeNames, "0"})
+func CloseRange(first int, flags uint) Call { return closeRange(Int(first), lastFD, flags) }
+
+var lastFD = Named{"4294967295", 0xffffffff}
+
+func closeRange(first, last Arg, flags uint) Call {
+	return call("close_range", unix.SYS_CLOSE_RANGE, first, last, flagSet{uint64(flags), closeRangeNames, "0"})
+}
+
+// CloseRest closes every descriptor from first on, but for the child's end of
+// the pair that [Tell] and [Await] use: that one closes at execve. What is open
+// below first must have been so before [Host.Spawn], which made the pair.
+func CloseRest(first int) []Call {
+	return []Call{
+		// EINVAL: there is nothing in between.
+		closeRange(Int(first), besideArg{syncSlot, -1}, 0).Allowing(unix.EINVAL),
+		closeRange(besideArg{syncSlot, +1}, lastFD, 0),
+	}
 }
 
 // Write is write(2).

@@ -162,7 +162,7 @@ func (c *Created) create(o Options) error {
 	if !c.Spec.Process.Terminal {
 		giveStdio(c.Spec.Process.User, c.Spec)
 	}
-	p, err := runPlan(c.plan, journal, o.Observe, nil)
+	p, err := c.runPlan(journal, o)
 	if err != nil {
 		return c.explainFailure(err, c.Spec.Process)
 	}

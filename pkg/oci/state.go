@@ -29,6 +29,7 @@ type Container struct {
 	Gate    int             `json:"gate"`     // descriptor of the eventfd in the waiting process
 	Open    bool            `json:"open"`     // the gate has been raised
 	Created time.Time       `json:"created"`
+	Vacant  bool            `json:"vacantCgroup,omitempty"` // its cgroup was there before, and empty
 	Options Options         `json:"options"`
 	Spec    *specs.Spec     `json:"-"` // as it was at create: config.json in our directory
 	Plan    *runtime.Config `json:"-"`
@@ -123,6 +124,8 @@ func (c *Container) configure() {
 	if c.Spec.Linux.CgroupsPath == "" {
 		c.Spec.Linux.CgroupsPath = "/" + c.ID // where runc and crun have it, and tools look
 	}
+	// Two containers may have the same configuration, and so the same cgroup.
+	c.Plan.CgroupOwner, c.Plan.CgroupFound = strconv.FormatInt(c.Created.UnixNano(), 36), c.Vacant
 	// Compiled seccomp profiles are kept; no container's id has an @.
 	c.Plan.RunDir = filepath.Join(filepath.Dir(c.dir), "@cache")
 	// Where something has to happen between create and start, run takes both.

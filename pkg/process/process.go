@@ -183,15 +183,17 @@ func Wait() step.Step {
 		kernel.Detach(), kernel.ReadEventfd(kernel.FD(Gate)))
 }
 
-// Tidy marks everything but the standard descriptors, and keep more, to be
-// closed by execve, and sets the mask for new files.
+// Tidy closes everything but the standard descriptors and keep more, and sets
+// the mask for new files. It does not leave that to execve: the container of an
+// OCI create may stand for days before that, with directories of the host in
+// its hands (CVE-2024-21626).
 func Tidy(p *specs.Process, keep int) step.Step {
 	umask := uint32(0o022)
 	if p.User.Umask != nil {
 		umask = *p.User.Umask
 	}
 	return inside("process.tidy", book.Engine, "no descriptor of ours reaches the program, whoever opened it",
-		kernel.Umask(umask), kernel.CloseRange(3+keep, unix.CLOSE_RANGE_CLOEXEC))
+		append(kernel.CloseRest(3+keep), kernel.Umask(umask))...)
 }
 
 // Exec becomes the program.

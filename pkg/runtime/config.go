@@ -46,6 +46,9 @@ type Config struct {
 	NoPivot      bool `json:"noPivot,omitempty"`      // the host's root is an initramfs: move and chroot
 	NoNewKeyring bool `json:"noNewKeyring,omitempty"` // keep the caller's session keyring
 
+	CgroupOwner string `json:"-"` // see cgroup.Group
+	CgroupFound bool   `json:"-"`
+
 	SubCgroups map[string]string `json:"-"` // of exec: see cgroup.Group.Beneath
 
 	seccomp json.RawMessage // linux.seccomp of a loaded config.json; the Spec has none then

@@ -152,6 +152,7 @@ func (b *builder) check() error {
 		return err
 	}
 	b.cg, err = hierarchy.Group(b.c.CgroupsPath(), b.spec.Linux.Resources)
+	b.cg.Owner, b.cg.Found = b.c.CgroupOwner, b.c.CgroupFound
 	return err
 }
 
