@@ -23,8 +23,8 @@ func newEvents(a *app) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "events [OPTIONS]",
-		Short: "Show what happens to containers, live",
-		Long: `Show what happens to containers, images and volumes, as it happens, until Ctrl-C
+		Short: "Show what happens to containers, images and volumes, live",
+		Long: `Show what happens to containers, images, volumes and networks, as it happens, until Ctrl-C
 or the time of --until. There is no daemon that would tell: whoever does
 something appends a line to a file (MINICTR_RUN/events), and that is followed.
 
@@ -32,6 +32,7 @@ Filters: container, event, image, label, network, type, volume. Fields of a
 template: .Type .Action .Actor.ID .Actor.Attributes .Time .TimeNano .Scope`,
 		Example: `  minictr events
   minictr events --since 10m --until 0s
+  minictr events -f type=volume -f event=create
   minictr events -f event=die --format '{{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}'`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.events(cmd.Context(), o, format) },

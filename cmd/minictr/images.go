@@ -220,7 +220,7 @@ func newTag(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return e.Images.Tag(args[0], args[1])
+			return e.TagImage(args[0], args[1])
 		},
 	}
 }

@@ -58,7 +58,7 @@ func (a *app) importImage(cmd *cobra.Command, args []string, opts image.ImportOp
 		return fmt.Errorf("import: %w", err)
 	}
 	defer f.Close()
-	img, err := e.Images.Import(cmd.Context(), f, name, opts)
+	img, err := e.ImportImage(cmd.Context(), f, name, opts)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (a *app) load(cmd *cobra.Command, input string, platform ocispec.Platform) 
 	if input == "" && terminal.IsTerminal(f) {
 		return errors.New("an archive is expected on standard input, which is a terminal: use -i FILE, or a pipe")
 	}
-	images, err := e.Images.Load(cmd.Context(), f, platform)
+	images, err := e.LoadImages(cmd.Context(), f, platform)
 	if err != nil {
 		return err
 	}

@@ -149,7 +149,7 @@ func newVolumeRm(a *app) *cobra.Command {
 				return err
 			}
 			return a.each(args, func(name string) (string, error) {
-				err := e.Volumes.Remove(name, e.VolumeUsers)
+				err := e.RemoveVolume(name)
 				if force && errors.Is(err, volume.ErrNotFound) {
 					err = nil
 				}

@@ -82,6 +82,9 @@ func (e *Engine) Commit(ctx context.Context, c *Container, o CommitOptions) (*im
 		Name: o.Name, Config: config, Author: o.Author, Message: o.Message, Command: strings.Join(c.Args, " "),
 	})
 	if err == nil {
+		if !o.Name.IsZero() {
+			e.tellNamed(img, "tag", o.Name.Familiar())
+		}
 		e.tell(c, "commit", map[string]string{"comment": o.Message, "imageID": img.ID.String(), "imageRef": o.Name.Familiar()})
 	}
 	return img, err

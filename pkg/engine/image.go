@@ -110,6 +110,7 @@ func (e *Engine) Pull(ctx context.Context, name image.Name, o ImageOptions) (*im
 	img, err := e.pull(ctx, e.Images, name, registry.Options{Platform: o.Platform, Progress: o.Progress})
 	if err == nil {
 		_ = os.Remove(e.unreachable(name.Domain))
+		e.tellNamed(img, "pull", name.Familiar())
 	}
 	return img, err
 }

@@ -1,12 +1,6 @@
 package engine
 
-import (
-	"errors"
-	"io/fs"
-	"time"
-
-	"minictr/pkg/image"
-)
+import "time"
 
 // ImageInspection is everything about an image, in docker's words.
 type ImageInspection struct {
@@ -73,22 +67,4 @@ func (e *Engine) InspectImage(ref string) (*ImageInspection, error) {
 		i.Comment = h.Comment
 	}
 	return i, nil
-}
-
-// RemoveImage takes an image's name away, and the image with its last name,
-// unless a container was made from it.
-func (e *Engine) RemoveImage(ref string, force bool) ([]image.Removal, error) {
-	return e.Images.Remove(ref, force, func(id string) []string {
-		list, err := e.List()
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return []string{"(the records cannot be read: " + err.Error() + ")"}
-		}
-		var users []string
-		for _, c := range list {
-			if c.Image.ID == id {
-				users = append(users, c.ShortID())
-			}
-		}
-		return users
-	})
 }

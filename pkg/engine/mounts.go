@@ -122,6 +122,7 @@ func (h *heldVolumes) hold(r *Record, m config.Mount) error {
 	h.held = append(h.held, v)
 	if made {
 		h.made = append(h.made, v.Name)
+		h.engine.tellVolume(v.Name, "create")
 	}
 	mount, other, err := v.Mount()
 	if err != nil || m.NoCopy || m.Subpath != "" {
@@ -244,7 +245,7 @@ func (h *heldVolumes) discard() error {
 	h.release()
 	var errs []error
 	for _, name := range h.made {
-		if err := h.engine.Volumes.Remove(name, h.engine.VolumeUsers); !errors.Is(err, volume.ErrInUse) && !errors.Is(err, volume.ErrNotFound) {
+		if err := h.engine.RemoveVolume(name); !errors.Is(err, volume.ErrInUse) && !errors.Is(err, volume.ErrNotFound) {
 			errs = append(errs, err)
 		}
 	}

@@ -39,6 +39,7 @@ func (e *Engine) PruneContainers(ctx context.Context, f Filters) (removed []stri
 			errs = append(errs, err)
 		}
 	}
+	e.tellPrune("container", bytes)
 	return removed, bytes, errors.Join(errs...)
 }
 
@@ -83,6 +84,7 @@ func (e *Engine) PruneImages(f Filters, all bool) (removed []image.Removal, byte
 			bytes += size
 		}
 	}
+	e.tellPrune("image", bytes)
 	return removed, bytes, errors.Join(append(errs, err)...)
 }
 

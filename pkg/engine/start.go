@@ -86,6 +86,7 @@ func (e *Engine) shimConfig(c *Container) (shim.Config, error) {
 		Log:   log,
 		Stdin: c.Config.OpenStdin, StdinOnce: c.Config.StdinOnce, AutoRemove: c.Config.AutoRemove,
 		Restart: c.policy(), Health: c.healthCheck(), About: c.about(), Joins: joins,
+		Uses: c.connections(),
 	}
 	if c.Config.AutoRemove {
 		s.Volumes = c.anonymous()

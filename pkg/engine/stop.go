@@ -171,7 +171,7 @@ func (e *Engine) giveBack(c *Container) error {
 func (e *Engine) removeAnonymous(c *Container) error {
 	var errs []error
 	for _, name := range c.anonymous() {
-		errs = append(errs, e.Volumes.Remove(name, e.VolumeUsers))
+		errs = append(errs, e.RemoveVolume(name))
 	}
 	return errors.Join(errs...)
 }

@@ -42,6 +42,7 @@ func (e *Engine) Top(c *Container, options []string) (*Processes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the processes of container %s: %w", c.Name, err)
 	}
+	e.tell(c, "top", nil)
 	slices.Sort(pids)
 	if len(options) == 0 || slices.Equal(options, []string{"-ef"}) {
 		return fullFormat(pids)
@@ -49,7 +50,8 @@ func (e *Engine) Top(c *Container, options []string) (*Processes, error) {
 	out, err := exec.Command("ps", options...).Output()
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
-		return nil, fmt.Errorf("ps: %s", bytes.TrimSpace(failed.Stderr))
+		said, _, _ := bytes.Cut(bytes.TrimSpace(failed.Stderr), []byte("\n")) // how ps is used comes behind
+		return nil, fmt.Errorf("the host's ps: %s", bytes.TrimPrefix(said, []byte("error: ")))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ask the host's ps: %w", err)

@@ -55,11 +55,23 @@ func (e *Engine) CreateVolume(want volume.Volume) (volume.Volume, error) {
 	if want.Name == "" {
 		want.Name, want.Anonymous = newID(), true
 	}
-	h, _, err := e.Volumes.Use(want)
+	h, made, err := e.Volumes.Use(want)
 	if err != nil {
 		return want, err
 	}
+	if made {
+		e.tellVolume(h.Name, "create")
+	}
 	return h.Volume, h.Release()
+}
+
+// RemoveVolume removes a volume and its data, unless a container has it.
+func (e *Engine) RemoveVolume(name string) error {
+	err := e.Volumes.Remove(name, e.VolumeUsers)
+	if err == nil {
+		e.tellVolume(name, "destroy")
+	}
+	return err
 }
 
 // VolumeEntry is a volume in a list.
@@ -135,13 +147,14 @@ func (e *Engine) PruneVolumes(f Filters, all bool) (removed []string, bytes int6
 			continue
 		}
 		size := diskUsage(v.Data)
-		switch err := e.Volumes.Remove(v.Name, e.VolumeUsers); { // which asks again: somebody may be quicker
+		switch err := e.RemoveVolume(v.Name); { // which asks again: somebody may be quicker
 		case err == nil:
 			removed, bytes = append(removed, v.Name), bytes+size
 		case !errors.Is(err, volume.ErrInUse) && !errors.Is(err, volume.ErrNotFound):
 			errs = append(errs, err)
 		}
 	}
+	e.tellPrune("volume", bytes)
 	return removed, bytes, errors.Join(errs...)
 }
 

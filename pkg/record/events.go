@@ -48,18 +48,23 @@ func (d Dirs) EventsPath() string { return filepath.Join(d.Run, "events") }
 // maxEvents is the size in bytes from which on a new file is begun.
 var maxEvents int64 = 4 << 20
 
-// Tell appends an event; its times are filled in if they are missing.
-func Tell(d Dirs, e Event) error {
-	if e.Nano == 0 {
-		now := time.Now()
-		e.Time, e.Nano = now.Unix(), now.UnixNano()
-	}
-	if e.Scope == "" {
-		e.Scope = "local"
-	}
-	line, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("tell of an event: %w", err)
+// Tell appends events, by one write; their times are filled in if they are
+// missing.
+func Tell(d Dirs, events ...Event) error {
+	var lines []byte
+	for _, e := range events {
+		if e.Nano == 0 {
+			now := time.Now()
+			e.Time, e.Nano = now.Unix(), now.UnixNano()
+		}
+		if e.Scope == "" {
+			e.Scope = "local"
+		}
+		line, err := json.Marshal(e)
+		if err != nil {
+			return fmt.Errorf("tell of an event: %w", err)
+		}
+		lines = append(append(lines, line...), '\n')
 	}
 	path := d.EventsPath()
 	f, err := openEvents(path)
@@ -72,23 +77,33 @@ func Tell(d Dirs, e Event) error {
 		return fmt.Errorf("tell of an event: %w", err)
 	}
 	defer f.Close()
-	if _, err := f.Write(append(line, '\n')); err != nil {
+	if _, err := f.Write(lines); err != nil {
 		return fmt.Errorf("tell of an event: %w", err)
 	}
 	return nil
 }
 
-// TellContainer tells what happened to a container. About are its attributes
-// (name, image, labels), more what belongs to this action alone.
+// TellContainer tells what happened to a container (ContainerEvent).
 func TellContainer(d Dirs, id, action string, about, more map[string]string) error {
+	return Tell(d, ContainerEvent(id, action, about, more))
+}
+
+// ContainerEvent is something that happened to a container. About are its
+// attributes (name, image, labels), more what belongs to this action alone.
+func ContainerEvent(id, action string, about, more map[string]string) Event {
 	attributes := maps.Clone(about)
 	if attributes == nil {
 		attributes = make(map[string]string)
 	}
 	maps.Copy(attributes, more)
-	return Tell(d, Event{
+	return Event{
 		Status: action, ID: id, From: about["image"], Type: "container", Action: action, Actor: Actor{id, attributes},
-	})
+	}
+}
+
+// VolumeEvent is something that happened to a volume.
+func VolumeEvent(name, action string) Event {
+	return Event{Type: "volume", Action: action, Actor: Actor{name, map[string]string{"driver": "local"}}}
 }
 
 // openEvents opens the file, a new one if the old one is full.

@@ -28,6 +28,7 @@ type Config struct {
 
 	// About are the attributes of the container's events: name, image, labels.
 	About map[string]string `json:"about,omitempty"`
+	Uses  []Use             `json:"uses,omitempty"` // whose events belong to each start and end
 }
 
 // SaveConfig writes shim.json.

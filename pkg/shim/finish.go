@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -93,16 +92,6 @@ func ended(st *record.State, exit wire.Exit) {
 	if st.Health != nil {
 		st.Health = &record.Health{Status: healthBad, FailingStreak: st.Health.FailingStreak, Log: st.Health.Log}
 	}
-}
-
-// tellEnd tells of the end of a run.
-func (s *shim) tellEnd(exit wire.Exit) {
-	if exit.OOMKilled {
-		s.tell("oom", nil)
-	}
-	s.tell("die", map[string]string{
-		"exitCode": strconv.Itoa(exit.Code), "execDuration": strconv.Itoa(int(time.Since(s.state.StartedAt).Seconds())),
-	})
 }
 
 // fail is the end of a container that did not start. The runner has undone
@@ -242,6 +231,9 @@ func removeVolumes(dirs record.Dirs, names []string) error {
 	var errs []error
 	for _, name := range names {
 		err := volume.Open(dirs.Root).Remove(name, func(name string) ([]string, error) { return mentions(dirs, name) })
+		if err == nil {
+			_ = record.Tell(dirs, record.VolumeEvent(name, "destroy"))
+		}
 		if !errors.Is(err, volume.ErrNotFound) && !errors.Is(err, volume.ErrInUse) {
 			errs = append(errs, err)
 		}

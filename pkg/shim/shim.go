@@ -3,7 +3,6 @@ package shim
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"os"
 	"os/signal"
@@ -252,12 +251,12 @@ func (s *shim) supervise(pid int) {
 			st.Health = &record.Health{Status: healthStarting}
 		}
 	})
+	s.tellStart() // whoever hears that it runs finds it among the events
 	s.clients.ready(pid, s.stdio)
 	s.stdio.pump(s.deliver)
 	s.heed.Do(func() { go s.endWhenAsked() })
 	s.spareFromOOM()
 	s.idle.start()
-	s.tell("start", nil)
 	if checked {
 		s.beginChecks(pid)
 	}
@@ -289,23 +288,6 @@ func (s *shim) update(change func(*record.State)) {
 	if err := record.WriteState(s.bundle, s.state); err != nil {
 		fmt.Fprintln(os.Stderr, "minictr-shim:", err)
 	}
-}
-
-// tell tells of an event in the container's life. That nobody can be told is
-// no reason for anything.
-func (s *shim) tell(action string, more map[string]string) {
-	s.mu.Lock()
-	about := s.config.About
-	s.mu.Unlock()
-	if about == nil {
-		return
-	}
-	more = maps.Clone(more)
-	if more == nil {
-		more = make(map[string]string, 1)
-	}
-	more["name"] = record.NameOf(s.dirs, s.id, about["name"])
-	_ = record.TellContainer(s.dirs, s.id, action, about, more)
 }
 
 func startTime(pid int) uint64 {
