@@ -110,6 +110,7 @@ func subCgroups(values []string) (map[string]string, error) {
 
 func execWait(c *oci.Container, o oci.ExecOptions, detach bool) error {
 	fw := newForwarder()
+	o.Planned = fw.await
 	e, err := c.Exec(o)
 	if err != nil || detach {
 		return err

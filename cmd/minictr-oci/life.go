@@ -71,6 +71,7 @@ func (a *app) runContainer(args []string) error {
 // ours.
 func (a *app) foreground(o oci.Options, keep bool) error {
 	fw := newForwarder()
+	o.Planned = fw.await
 	c, err := a.root.Create(o)
 	if err != nil {
 		return err

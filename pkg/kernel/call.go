@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"slices"
 	"strings"
 	"syscall"
 
@@ -151,6 +152,14 @@ func (c Call) Allowed(e syscall.Errno) bool {
 	}
 	return false
 }
+
+// ofThread are the calls whose effect is on the calling thread alone, where one
+// would think of the process.
+var ofThread = []string{"setns", "unshare", "setfsuid", "setfsgid"}
+
+// OfThread reports whether the call changes the thread that makes it, so that
+// calls after it have to be made by the same one.
+func (c Call) OfThread() bool { return slices.Contains(ofThread, c.Name) }
 
 // IsExec reports whether the call replaces the program and so never returns.
 func (c Call) IsExec() bool { return c.kind == exec }

@@ -10,7 +10,8 @@ import (
 
 // The Go runtime's own fork bracket: it blocks all signals, so that no handler
 // runs in the child, and makes any stack growth until afterFork a crash
-// instead of a corruption. gVisor enters the runtime by the same two names.
+// instead of a corruption. Between the two the goroutine stays on its thread.
+// gVisor enters the runtime by the same two names.
 
 //go:linkname beforeFork syscall.runtime_BeforeFork
 func beforeFork()

@@ -3,7 +3,6 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"syscall"
 	"unsafe"
 
@@ -169,11 +168,9 @@ func (c *Child) clone(h *Host, call Call) error {
 		return fmt.Errorf("spawn wants a clone3 call, not %s", call)
 	}
 	raw := args.raw(h.Slots)
-	runtime.LockOSThread() // beforeFork and afterFork must run on one thread
 	start := nanotime()
 	pid, errno := cloneAndRun(&raw, unsafe.Sizeof(raw), c.table, c.Rec)
 	end := nanotime()
-	runtime.UnlockOSThread()
 	c.Clone = Result{Ret: pid, Errno: errno, Start: start, End: end, State: Done}
 	if errno != 0 {
 		return &CallError{Call: call, Text: h.Text(call), Errno: errno}

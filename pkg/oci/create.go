@@ -38,6 +38,7 @@ type Options struct {
 	NoPivot      bool `json:"noPivot,omitempty"`
 	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
 
+	Planned func()           `json:"-"` // called when the plan is made and nothing is there yet; nil: nobody waits
 	Observe func(step.Event) `json:"-"` // told every call of the plan; nil: nobody asks
 }
 
@@ -61,13 +62,23 @@ func (r Root) Create(o Options) (*Created, error) {
 	if err := os.MkdirAll(string(r), 0o711); err != nil {
 		return nil, err
 	}
+	config, err := readConfig(bundle, o.Config)
+	if err != nil {
+		return nil, err
+	}
+	made, err := prepare(o, config, bundle, dir)
+	if err != nil {
+		return nil, err
+	}
+	if o.Planned != nil {
+		o.Planned()
+	}
 	if err := os.Mkdir(dir, 0o711); errors.Is(err, fs.ErrExist) {
 		return nil, ErrExists
 	} else if err != nil {
 		return nil, err
 	}
-	made, err := r.make(o, bundle, dir)
-	if err != nil {
+	if err := made.create(o, config); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	if !o.Run {
@@ -79,13 +90,11 @@ func (r Root) Create(o Options) (*Created, error) {
 	return made, nil
 }
 
-func (r Root) make(o Options, bundle, dir string) (*Created, error) {
-	if err := keepConfig(bundle, dir, o.Config); err != nil {
-		return nil, err
-	}
-	config, err := runtime.Load(dir)
+// prepare makes the plan, and nothing else.
+func prepare(o Options, text []byte, bundle, dir string) (*Created, error) {
+	config, err := runtime.Parse(dir, text)
 	if err != nil {
-		return nil, fmt.Errorf("read the bundle: %w", err)
+		return nil, fmt.Errorf("read the bundle's configuration: %w", err)
 	}
 	if err := check(config.Spec, &o); err != nil {
 		return nil, err
@@ -102,8 +111,8 @@ func (r Root) make(o Options, bundle, dir string) (*Created, error) {
 	if c.Spec.Process.ConsoleSize == nil {
 		c.Spec.Process.ConsoleSize = o.ConsoleSize
 	}
-	made := &Created{Container: c}
-	return made, made.create(o)
+	c.plan, err = runtime.Plan(c.Plan, consoleIO(c.Spec.Process, o.KeepConsole && o.ConsoleSocket == ""))
+	return &Created{Container: c}, err
 }
 
 // startRun is the second half of run: what Start does.
@@ -114,41 +123,31 @@ func (c *Created) startRun() error {
 	return nil
 }
 
-// keepConfig copies the bundle's configuration, for nothing that is done to it
-// later may have an effect on the container. A plan.json beside it, as in the
+// readConfig reads the bundle's configuration. A plan.json beside it, as in the
 // containers of minictr, is not for us: there config.json says all, and with
 // `minictr run --runtime minictr-oci` the plan is to run this very program.
-func keepConfig(bundle, dir, config string) error {
+func readConfig(bundle, config string) ([]byte, error) {
 	config = cmp.Or(config, "config.json")
 	if !filepath.IsAbs(config) {
 		config = filepath.Join(bundle, config)
 	}
-	err := keep(config, filepath.Join(dir, "config.json"))
+	text, err := os.ReadFile(config)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("JSON specification file %s not found in %s", filepath.Base(config), filepath.Dir(config))
+		return nil, fmt.Errorf("JSON specification file %s not found in %s", filepath.Base(config), filepath.Dir(config))
 	}
-	if err != nil {
-		return fmt.Errorf("keep the configuration: %w", err)
-	}
-	return nil
-}
-
-func keep(from, to string) error {
-	b, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(to, b, 0o600)
+	return text, err
 }
 
 func hasStartHooks(s *specs.Spec) bool {
 	return s.Hooks != nil && len(s.Hooks.StartContainer)+len(s.Hooks.Poststart) > 0
 }
 
-func (c *Created) create(o Options) error {
-	var err error
-	if c.plan, err = runtime.Plan(c.Plan, consoleIO(c.Spec.Process, o.KeepConsole && o.ConsoleSocket == "")); err != nil {
-		return err
+// create runs the plan. It keeps a copy of the configuration that the plan was
+// made of: nothing that is done to the bundle later may have an effect on the
+// container.
+func (c *Created) create(o Options, config []byte) error {
+	if err := os.WriteFile(filepath.Join(c.dir, "config.json"), config, 0o600); err != nil {
+		return fmt.Errorf("keep the configuration: %w", err)
 	}
 	// The plan can be undone from here on, should we be killed.
 	if err := c.save(); err != nil {
@@ -215,13 +214,12 @@ func runPlan(plan step.Plan, journal *step.Journal, observe func(step.Event), st
 		slots[process.Stdin] = int(stdin.Fd())
 	}
 	runner := step.Runner{Journal: journal, Observe: observe, Slots: slots}
-	if plan.Index("namespace.reach") < 0 && plan.Index("namespace.join-parent") < 0 {
-		goruntime.LockOSThread()
-		defer goruntime.UnlockOSThread()
+	if !plan.OfThread() {
 		return runner.Run(plan)
 	}
-	// The plan changes where the children of its thread are born. The thread
-	// stays locked and so ends with the goroutine.
+	// The plan changes its thread, which may be where that thread's children are
+	// born. It stays locked and so ends with the goroutine. (To lock a thread
+	// costs Go another one, so it is not done without need.)
 	var p *step.Process
 	done := make(chan struct{})
 	go func() {

@@ -29,6 +29,7 @@ type ExecOptions struct {
 
 	SubCgroups map[string]string // by controller: below the container's own
 
+	Planned func()           // as in Options
 	Observe func(step.Event) // as in Options
 }
 
@@ -59,6 +60,9 @@ func (c *Container) Exec(o ExecOptions) (*Executed, error) {
 	plan, err := runtime.ExecPlan(&config, c.PID, o.Process, consoleIO(o.Process, o.KeepConsole && o.ConsoleSocket == ""))
 	if err != nil {
 		return nil, err
+	}
+	if o.Planned != nil {
+		o.Planned()
 	}
 	if !o.Process.Terminal {
 		giveStdio(o.Process.User, c.Spec)

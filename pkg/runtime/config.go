@@ -78,13 +78,24 @@ func saveJSON(path string, v any) error {
 func Load(bundle string) (*Config, error) {
 	c := &Config{Bundle: bundle, Spec: new(specs.Spec)}
 	err := loadJSON(filepath.Join(bundle, "plan.json"), c)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c, c.loadSpec()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
+	path := filepath.Join(bundle, "config.json")
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return c, c.loadSpec()
+	if err := c.parse(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Parse makes a Config of a config.json alone, as if it lay in bundle.
+func Parse(bundle string, text []byte) (*Config, error) {
+	c := &Config{Bundle: bundle, Spec: new(specs.Spec)}
+	return c, c.parse(text)
 }
 
 // filter is the compiled seccomp profile, an empty one if there is none.

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"encoding/json"
-	"path/filepath"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -100,11 +99,11 @@ type resourcesFile struct {
 	Unified        map[string]string                `json:"unified"`
 }
 
-// loadSpec reads config.json but leaves the seccomp profile, its largest part
-// by far, as the text that its compiled form is kept under.
-func (c *Config) loadSpec() error {
+// parse reads a config.json but leaves the seccomp profile, its largest part by
+// far, as the text that its compiled form is kept under.
+func (c *Config) parse(text []byte) error {
 	var file specFile
-	if err := loadJSON(filepath.Join(c.Bundle, "config.json"), &file); err != nil {
+	if err := json.Unmarshal(text, &file); err != nil {
 		return err
 	}
 	*c.Spec = specs.Spec{

@@ -10,8 +10,7 @@ import (
 
 // Runner runs plans. Its zero value runs them silently and journals nothing.
 //
-// The caller holds runtime.LockOSThread while a plan runs, if any call of the
-// plan concerns the thread.
+// The caller holds runtime.LockOSThread while a plan runs that is [Plan.OfThread].
 type Runner struct {
 	Journal *Journal
 	Observe func(Event)         // told all that happened; nil: nobody asks

@@ -104,6 +104,14 @@ func (p Plan) clone() int {
 	return slices.IndexFunc(p, func(s Step) bool { return s.Side == Clone })
 }
 
+// OfThread reports whether a Host step changes the thread it runs on: the
+// caller of Runner.Run must hold runtime.LockOSThread then.
+func (p Plan) OfThread() bool {
+	return slices.ContainsFunc(p, func(s Step) bool {
+		return s.Side == Host && slices.ContainsFunc(s.All(), kernel.Call.OfThread)
+	})
+}
+
 // Index finds a step by name, -1 if there is none.
 func (p Plan) Index(name string) int {
 	return slices.IndexFunc(p, func(s Step) bool { return s.Name == name })
