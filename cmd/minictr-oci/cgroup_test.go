@@ -89,3 +89,44 @@ func TestALimitOfNoProcessesMeansOne(t *testing.T) {
 		}
 	}
 }
+
+// What runc's users do with update beyond plain limits.
+func TestUpdateTakesValuesInAnyOrderThatMakesSense(t *testing.T) {
+	b := newBench(t)
+	b.program("sleep", "1000")
+	limit, quota, period := int64(32<<20), int64(300000), uint64(1000000)
+	b.spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit}, CPU: &specs.LinuxCPU{Quota: &quota, Period: &period}}
+	pod := "/" + b.id + "-pod"
+	b.spec.Linux.CgroupsPath = pod + "/" + b.id
+	b.save()
+	t.Cleanup(func() {
+		b.do("delete", "--force", b.id)
+		for _, dir := range inHierarchies(t, pod) {
+			_ = os.Remove(dir)
+		}
+	})
+	b.do("run", "--detach", b.id)
+	for _, dir := range inHierarchies(t, pod) { // v1 compares with the parent's share, also in between
+		_ = os.WriteFile(filepath.Join(dir, "cpu.cfs_quota_us"), []byte("50000"), 0)
+	}
+	for _, args := range [][]string{
+		{"--cpu-period", "10000", "--cpu-quota", "3000"},
+		{"--cpu-period", "100000", "--cpu-quota", "30000"},
+		{"--cpu-burst", "1000"},
+		{"--cpu-burst", "0"},
+		{"--memory-swap", "96468992"}, // the memory limit stays
+	} {
+		b.do(append(append([]string{"update"}, args...), b.id)...)
+	}
+	want := map[string]string{
+		"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "30000", "cpu.cfs_burst_us": "0", "cpu.max": "30000 100000", "cpu.max.burst": "0",
+		"memory.limit_in_bytes": "33554432", "memory.max": "33554432", "memory.memsw.limit_in_bytes": "96468992", "memory.swap.max": "62914560",
+	}
+	for _, dir := range inHierarchies(t, b.spec.Linux.CgroupsPath) {
+		for file, value := range want {
+			if text, err := os.ReadFile(filepath.Join(dir, file)); err == nil && strings.TrimSpace(string(text)) != value {
+				t.Errorf("%s/%s is %s, want %s", dir, file, strings.TrimSpace(string(text)), value)
+			}
+		}
+	}
+}

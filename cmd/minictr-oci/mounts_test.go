@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // TestMountsOfAllKindsAreMade: one configuration each, one look from inside.
@@ -59,6 +60,32 @@ func TestMountsOfAllKindsAreMade(t *testing.T) {
 			ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 0, Size: 65536}}
 			b.spec.Linux.UIDMappings, b.spec.Linux.GIDMappings = ids, ids
 		}, "grep -c ' /sys ro,.* sysfs ' /proc/self/mountinfo", "1"},
+		"a source in the root, with what is mounted there": {func(b *bench, dir string) {
+			if err := os.WriteFile(filepath.Join(dir, "file"), []byte("inner\n"), 0o644); err != nil {
+				b.Fatal(err)
+			}
+			root := filepath.Join(b.bundle, "rootfs")
+			b.mount("/mnt/x", "bind", dir, "bind")
+			b.mount(root+"/final", "bind", root+"/mnt", "rbind")
+		}, "cat /final/x/file", "inner"},
+		"a source behind a link out of the root": {func(b *bench, dir string) {
+			b.link(dir, "out")
+			if err := os.MkdirAll(filepath.Join(b.bundle, "rootfs", dir, "own"), 0o755); err != nil {
+				b.Fatal(err)
+			}
+			b.mount("/final", "bind", filepath.Join(b.bundle, "rootfs/out"), "bind")
+		}, "ls /final", "own"},
+		"a destination without a slash before it": {func(b *bench, dir string) {
+			b.mount("srv/x", "tmpfs", "tmpfs")
+		}, "grep -o ' /srv/x ' /proc/self/mountinfo", "/srv/x"},
+		"one attribute and no others": {func(b *bench, dir string) {
+			if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOATIME, ""); err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+			b.mount("/kept", "bind", dir, "bind", "rprivate")
+			b.mount("/named", "bind", dir, "bind", "ro")
+		}, `grep -oE ' /(kept|named) [^ ]*' /proc/self/mountinfo`, "/kept rw,nosuid,nodev,noatime\n /named ro,noatime"},
 		"no /dev at all": {func(b *bench, dir string) {
 			b.spec.Mounts = append(b.spec.Mounts[:1:1], b.spec.Mounts[5])
 		}, "stat -c '%F %t %T' /dev/null", "character special file 1 3"},

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -216,6 +217,8 @@ func (l *lister) unified(file, value string) {
 		l.fail(ErrNoSetting{Name: name, Why: "cgroup v2 is not mounted here"})
 	case strings.Contains(file, "/") || controller == file || slices.Contains(membership, file):
 		l.fail(ErrNoSetting{Name: name, Why: "this is no file that sets a resource"})
+	case controller != core && l.h.V1[controller] != "":
+		l.fail(fmt.Errorf("invalid configuration: %w", ErrNoSetting{Name: name, Why: "the " + controller + " controller is cgroup v1's here"}))
 	case controller != core && !l.h.Unifies(controller):
 		l.fail(ErrNoController{Name: controller, For: name})
 	default:

@@ -18,7 +18,7 @@ func (l *lister) cpu(c *specs.LinuxCPU) {
 	shares, period, burst := uvalue(c.Shares), uvalue(c.Period), uvalue(c.Burst)
 	quota, idle := value(c.Quota), value(c.Idle)
 	realtime := value(c.RealtimeRuntime) != 0 || uvalue(c.RealtimePeriod) != 0
-	if shares == 0 && period == 0 && burst == 0 && quota == 0 && c.Idle == nil && !realtime {
+	if shares == 0 && period == 0 && c.Burst == nil && quota == 0 && c.Idle == nil && !realtime {
 		return
 	}
 	v2, ok := l.world("cpu", "cpu")
@@ -41,12 +41,13 @@ func (l *lister) cpu(c *specs.LinuxCPU) {
 		}
 	}
 	l.bandwidth(v2, quota, period)
-	if burst != 0 { // after the quota, which it may not exceed
+	if c.Burst != nil { // after the quota, which it may not exceed
 		file := "cpu.cfs_burst_us"
 		if v2 {
 			file = "cpu.max.burst"
 		}
-		l.add("cpu", file, strconv.FormatUint(burst, 10))
+		// A kernel without it saves nothing up.
+		l.list = append(l.list, setting{controller: "cpu", file: file, value: strconv.FormatUint(burst, 10), optional: burst == 0})
 	}
 }
 

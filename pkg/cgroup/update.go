@@ -20,7 +20,7 @@ import (
 // A controller that the container was not under so far is added: in cgroup2 by
 // passing it on from above, in v1 by moving all members.
 func (g Group) Update(r *specs.LinuxResources) error {
-	next, err := g.Hierarchy.Group(g.Path, r)
+	next, err := g.Hierarchy.Group(g.Path, g.withLimit(r))
 	if err != nil {
 		return err
 	}
@@ -32,10 +32,8 @@ func (g Group) Update(r *specs.LinuxResources) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range next.inOrder() {
-		if err := s.write(next.Dir(s.controller), do); err != nil {
-			return fmt.Errorf("set %s to %s: %w", s.file, s.value, err)
-		}
+	if err := next.writeAll(next.inOrder(), do); err != nil {
+		return err
 	}
 	for _, dir := range added {
 		if err := next.moveAll(dir, do); err != nil {
@@ -100,6 +98,48 @@ func doAll(calls []kernel.Call, do step.Do) error {
 			_ = do(calls[i+next])
 		}
 		return err
+	}
+	return nil
+}
+
+// withLimit adds the memory limit that there is to a new limit on memory and
+// swap together, which means nothing without one.
+func (g Group) withLimit(r *specs.LinuxResources) *specs.LinuxResources {
+	if r == nil || r.Memory == nil || value(r.Memory.Limit) != 0 || value(r.Memory.Swap) <= 0 {
+		return r
+	}
+	file := "memory.limit_in_bytes"
+	if g.Hierarchy.Unifies("memory") {
+		file = "memory.max"
+	}
+	limit := number((&reader{}).text(g.Dir("memory"), file))
+	if limit <= 0 {
+		return r
+	}
+	with, memory := *r, *r.Memory
+	memory.Limit, with.Memory = &limit, &memory
+	return &with
+}
+
+// quotas are the files of v1 that make a share of time, by the file of the
+// period that they are for.
+var quotas = map[string]string{"cpu.cfs_period_us": "cpu.cfs_quota_us", "cpu.rt_period_us": "cpu.rt_runtime_us"}
+
+// writeAll writes settings in their order. v1 has a share of processor time in
+// two files, and refuses a value by which it would be too large for a moment:
+// for the parent's share, or for the period. What is refused is written once
+// more when its other half is there.
+func (g Group) writeAll(list []setting, do step.Do) error {
+	for i, s := range list {
+		err := s.write(g.Dir(s.controller), do)
+		if errors.Is(err, unix.EINVAL) && i+1 < len(list) && quotas[s.file] == list[i+1].file {
+			if err = list[i+1].write(g.Dir(s.controller), do); err == nil {
+				err = s.write(g.Dir(s.controller), do)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("set %s to %s: %w", s.file, s.value, err)
+		}
 	}
 	return nil
 }

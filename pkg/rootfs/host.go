@@ -29,7 +29,7 @@ func HostSources(mounts []Mount, masked []string, devices []specs.LinuxDevice, r
 		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, root, cloneTree|unix.AT_RECURSIVE).Into(step.Root))
 	}
 	for _, m := range mounts {
-		if m.bind {
+		if m.bind && m.inner == "" {
 			calls = append(calls, m.openSource()...)
 		}
 	}

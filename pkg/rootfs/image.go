@@ -25,6 +25,8 @@ func Over(root string, mounts []Mount) []Mount {
 	}
 	defer unix.Close(dir)
 	for i, m := range mounts {
+		m = m.Within(root)
+		mounts[i] = m
 		switch {
 		case m.Type == "tmpfs" && !m.bind && !slices.ContainsFunc(m.data, isMode):
 			if mode, ok := modeAt(dir, m.Destination); ok {

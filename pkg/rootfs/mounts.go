@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -26,6 +27,7 @@ type Mount struct {
 
 	subpath string // below Source, see Beneath
 	link    string // the source is a link to this, and is to be copied
+	inner   string // the source is this path of the container's root, see Within
 
 	taken   bool // the host took the source, see HostSources
 	ordered bool // see InOrder
@@ -46,7 +48,7 @@ func (m Mount) Binds() bool { return m.bind }
 // programs that compare the list with the configuration want its order. Only
 // for kernels that copy detached mounts (6.15).
 func (m Mount) InOrder() Mount {
-	m.ordered = m.bind && !m.taken
+	m.ordered = m.bind && !m.taken && m.inner == ""
 	return m
 }
 
@@ -80,11 +82,11 @@ func Parse(mounts []specs.Mount) ([]Mount, error) {
 	used := make(map[string]bool)
 	list := make([]Mount, 0, len(mounts))
 	for i, m := range mounts {
-		if !path.IsAbs(m.Destination) {
-			return nil, fmt.Errorf("mount destination %q is not absolute", m.Destination)
+		if m.Destination == "" {
+			return nil, errors.New("a mount has no destination")
 		}
 		p := Mount{Mount: m, options: parseOptions(m), slot: kernel.Slot(fmt.Sprintf("source-%d", i))}
-		p.Destination = path.Clean(m.Destination)
+		p.Destination = path.Clean("/" + m.Destination) // relative ones are deprecated, and start there
 		if err := p.checkProc(); err != nil {
 			return nil, err
 		}
@@ -163,7 +165,7 @@ func Sources(mounts []Mount, masked []string) step.Step {
 		if m.early {
 			calls = append(calls, m.makeFS(m.slot)...)
 		}
-		if m.bind && !m.taken {
+		if m.bind && !m.taken && m.inner == "" {
 			calls = append(calls, m.openSource()...)
 		}
 	}
@@ -179,24 +181,21 @@ func Sources(mounts []Mount, masked []string) step.Step {
 
 // openSource takes the source, and maps its owners while nobody has seen it.
 func (m Mount) openSource() []kernel.Call {
-	calls := m.takeSource()
-	if m.userns != "" {
-		calls = append(calls, kernel.MountIDMap(kernel.FD(m.slot), "", at(m.ridmap), m.userns).For(m.Source))
+	return append(m.takeSource(), m.mapOwners()...)
+}
+
+func (m Mount) mapOwners() []kernel.Call {
+	if m.userns == "" {
+		return nil
 	}
-	return calls
+	return []kernel.Call{kernel.MountIDMap(kernel.FD(m.slot), "", at(m.ridmap), m.userns).For(m.Source)}
 }
 
 func (m Mount) takeSource() []kernel.Call {
 	if m.link != "" {
 		return nil
 	}
-	flags := uint(cloneTree)
-	if m.sourceNoFollow {
-		flags |= unix.AT_SYMLINK_NOFOLLOW
-	}
-	if m.recursive {
-		flags |= unix.AT_RECURSIVE
-	}
+	flags := m.treeFlags()
 	if pid, path, ok := insideOf(m.Source); ok {
 		return visit(pid, kernel.OpenTree(kernel.AtFDCWD, path, flags).Into(m.slot))
 	}
@@ -210,6 +209,17 @@ func (m Mount) takeSource() []kernel.Call {
 		}
 	}
 	return []kernel.Call{kernel.OpenTree(kernel.AtFDCWD, m.Source, flags).Into(m.slot)}
+}
+
+func (m Mount) treeFlags() uint {
+	flags := uint(cloneTree)
+	if m.sourceNoFollow {
+		flags |= unix.AT_SYMLINK_NOFOLLOW
+	}
+	if m.recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	return flags
 }
 
 // insideOf takes apart the path of something that another process sees:
@@ -268,9 +278,11 @@ const (
 
 func (m Mount) attachBind() []kernel.Call {
 	tree := kernel.FD(m.slot)
-	calls := kernel.MakeInRoot(m.Destination, m.file, 0, targetSlot)
+	calls := m.openInner()
 	if m.destNoFollow {
-		calls = m.targetItself()
+		calls = append(calls, m.targetItself()...)
+	} else {
+		calls = append(calls, kernel.MakeInRoot(m.Destination, m.file, 0, targetSlot)...)
 	}
 	if m.ordered {
 		again := m.slot + "-again"
@@ -284,8 +296,12 @@ func (m Mount) attachBind() []kernel.Call {
 	calls = append(calls,
 		kernel.MoveMount(tree, "", kernel.FD(targetSlot), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
 			As(fmt.Sprintf("mount --bind %s .%s", m.Source, m.Destination)))
-	if m.set|m.clear != 0 {
-		calls = append(calls, kernel.MountSetattr(tree, "", at(false), m.set, m.clear, 0).
+	clear := m.clear | m.implied
+	if m.taken {
+		clear &^= lockable & m.implied
+	}
+	if m.set|clear != 0 {
+		calls = append(calls, kernel.MountSetattr(tree, "", at(false), m.set, clear, 0).
 			As("mount -o remount,bind,"+strings.Join(m.Options, ",")+" ."+m.Destination))
 	}
 	if m.rset|m.rclear != 0 {

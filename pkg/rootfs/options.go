@@ -15,6 +15,7 @@ type options struct {
 	bind        bool
 	recursive   bool // rbind
 	set, clear  kernel.MountAttrs
+	implied     kernel.MountAttrs // of a bind mount: cleared because another one is named
 	rset        kernel.MountAttrs // rro and friends: for the mounts below too
 	rclear      kernel.MountAttrs
 	propagation []propagation
@@ -56,8 +57,14 @@ var superblock = map[string]bool{
 	"sync": true, "async": true, "dirsync": true, "mand": true, "nomand": true, "lazytime": true, "nolazytime": true, "silent": true, "loud": true,
 }
 
+// lockable are the attributes that a bind mount in a user namespace keeps from
+// its source unless they are named: those by which the host restricts it
+// (mount_namespaces(7)).
+const lockable = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
+
 func parseOptions(m specs.Mount) options {
 	o := options{bind: m.Type == "bind"}
+	named := false
 	for _, opt := range m.Options {
 		_, isAttr := attrs[opt]
 		_, isCleared := cleared[opt]
@@ -79,9 +86,11 @@ func parseOptions(m specs.Mount) options {
 		case opt == "idmap" || opt == "ridmap":
 			o.idmap, o.ridmap = true, opt == "ridmap"
 		case isAttr:
+			named = true
 			o.set |= attrs[opt]
 			o.clear &^= attrs[opt]
 		case isCleared:
+			named = true
 			o.clear |= cleared[opt]
 			o.set &^= cleared[opt]
 		case isPropagation:
@@ -97,6 +106,11 @@ func parseOptions(m specs.Mount) options {
 		default:
 			o.data = append(o.data, opt)
 		}
+	}
+	// mount(2) has no way to change one attribute and leave the others: who named
+	// one has always got exactly those that he named, and relies on that.
+	if named && o.bind {
+		o.implied = (lockable | unix.MOUNT_ATTR_NOSYMFOLLOW) &^ (o.set | o.clear)
 	}
 	// An access time policy is a field, not a bit: to set or change it the
 	// kernel wants the whole field cleared in the same call.

@@ -6,6 +6,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/kernel"
 )
 
 func TestOptionsAreSortedByWhatBecomesOfThem(t *testing.T) {
@@ -29,9 +31,33 @@ func TestTheLastOfTwoOppositeOptionsCounts(t *testing.T) {
 	}
 }
 
-func TestRelativeDestinationsAreRefused(t *testing.T) {
-	if _, err := Parse([]specs.Mount{{Destination: "data", Type: "tmpfs"}}); err == nil {
-		t.Error("accepted")
+func TestARelativeDestinationStartsAtTheRoot(t *testing.T) {
+	mounts, err := Parse([]specs.Mount{{Destination: "data/../../x", Type: "tmpfs"}})
+	if err != nil || mounts[0].Destination != "/x" {
+		t.Errorf("%+v, %v", mounts, err)
+	}
+	if _, err := Parse([]specs.Mount{{Type: "tmpfs"}}); err == nil {
+		t.Error("a mount without a destination is accepted")
+	}
+}
+
+// As with mount(2), which has no way to change one attribute only.
+func TestWhoNamesOneAttributeGetsThoseThatAreNamedAndNoOthers(t *testing.T) {
+	for _, test := range []struct {
+		options string
+		implied kernel.MountAttrs
+	}{
+		{"rbind,rprivate", 0},
+		{"bind,rro", 0},
+		{"bind,ro", unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NOSYMFOLLOW},
+		{"bind,dev,suid", unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NOSYMFOLLOW},
+	} {
+		if o := parseOptions(specs.Mount{Options: strings.Split(test.options, ",")}); o.implied != test.implied {
+			t.Errorf("%s: clears %v besides, want %v", test.options, o.implied, test.implied)
+		}
+	}
+	if o := parseOptions(specs.Mount{Type: "tmpfs", Options: []string{"ro"}}); o.implied != 0 {
+		t.Errorf("a new file system: %v", o.implied)
 	}
 }
 
