@@ -14,22 +14,17 @@ require (
 	github.com/rogpeppe/go-internal v1.16.0 // tests: testscript runs the command line as a user does
 	github.com/spf13/cobra v1.10.2 // the command line: commands, help, completion
 	github.com/spf13/pflag v1.0.10 // cobra's flags, for values of our own
-	github.com/vbauerster/mpb/v8 v8.9.3 // progress bars of a pull
 	github.com/vishvananda/netlink v1.3.1 // builds netlink messages (pkg/kernel sends them), and reads links and routes
 	github.com/vishvananda/netns v0.0.5 // netlink in another network namespace, to look at it
 	golang.org/x/sys v0.49.0 // system calls and their constants
 )
 
 require (
-	github.com/VividCortex/ewma v1.2.0 // indirect
-	github.com/acarl005/stripansi v0.0.0-20180116102854-5a71ef0e047d // indirect
 	github.com/davecgh/go-spew v1.1.2-0.20180830191138-d8f796af33cc // indirect
 	github.com/docker/cli v29.7.2+incompatible // indirect
 	github.com/docker/docker-credential-helpers v0.9.3 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
-	github.com/mattn/go-runewidth v0.0.16 // indirect
 	github.com/pmezard/go-difflib v1.0.1-0.20181226105442-5d4384ee4fb2 // indirect
-	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/sirupsen/logrus v1.9.4 // indirect
 	github.com/stretchr/testify v1.11.1 // indirect
 	golang.org/x/sync v0.22.0 // indirect

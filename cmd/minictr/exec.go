@@ -54,7 +54,7 @@ func (a *app) exec(cmd *cobra.Command, args []string, f *execFlags) error {
 	if err != nil {
 		return err
 	}
-	c, err := e.Get(args[0])
+	c, err := e.GetForExec(args[0])
 	if err != nil {
 		return err
 	}
@@ -93,12 +93,12 @@ func (f *execFlags) failed(err error) error {
 // execPlain gives the process our own standard descriptors: nothing passes
 // through this program.
 func (a *app) execPlain(e *engine.Engine, c *engine.Container, f *execFlags) error {
+	forward := forwardSignals()
 	x, err := e.Exec(c, f.ExecOptions)
 	if err != nil {
 		return f.failed(err)
 	}
-	stop := forwardSignals(func(sig os.Signal) { _ = x.Signal(sig) })
-	defer stop()
+	forward(func(sig os.Signal) { _ = x.Signal(sig) })
 	code, err := x.Wait()
 	if err != nil {
 		return err
@@ -114,12 +114,12 @@ func (a *app) execTerminal(e *engine.Engine, c *engine.Container, f *execFlags, 
 		return errNoTTY
 	}
 	f.Size, _ = terminal.SizeOf(os.Stdout)
+	forward := forwardSignals()
 	x, err := e.Exec(c, f.ExecOptions)
 	if err != nil {
 		return f.failed(err)
 	}
-	stop := forwardSignals(func(sig os.Signal) { _ = x.Signal(sig) })
-	defer stop()
+	forward(func(sig os.Signal) { _ = x.Signal(sig) })
 	left, err := a.joinTerminals(x.Console, f.interactive, keys)
 	if err != nil {
 		return err

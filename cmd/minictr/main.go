@@ -1,8 +1,14 @@
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command minictr makes and looks after containers, with docker's command line.
 //
 // This package is flags and wiring; what a command does is in pkg/engine. Each
 // command has a file of its own, and each file says what its docker namesake
 // would accept.
+//
+// A command is over in milliseconds: it need not first find out its own
+// processor limit from a cgroup, which is what the directives above leave out.
 package main
 
 import (

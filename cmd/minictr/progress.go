@@ -4,36 +4,43 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
-	"sync/atomic"
+	"time"
 
 	"github.com/docker/go-units"
 	"github.com/opencontainers/go-digest"
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 
 	"minictr/pkg/image/registry"
 	"minictr/pkg/terminal"
 )
 
-// progress shows how a pull gets on: bars on a terminal, else a line when a
-// layer begins to matter and one when it is there.
+// progress shows how a pull gets on: on a terminal a line for each layer, drawn
+// over and over; else a line when a layer begins to matter and one when it is
+// there.
 type progress struct {
 	out  io.Writer
-	mu   sync.Mutex
-	pool *mpb.Progress // nil where there is no terminal
-	bars map[digest.Digest]*bar
-	told map[digest.Digest]registry.State
+	size func() (terminal.Size, bool) // of the terminal, if there is one
 	off  bool
-}
 
-type bar struct {
-	*mpb.Bar
-	state atomic.Value // a string, read by the goroutine that draws
+	mu     sync.Mutex
+	layers []*registry.Event // the last of each layer, in the order in which they came
+	drawn  int               // lines on the screen
+	last   time.Time         // when they were drawn
+	told   map[digest.Digest]registry.State
 }
 
 func (a *app) progress(out io.Writer, quiet bool) *progress {
-	return &progress{out: out, off: quiet, bars: map[digest.Digest]*bar{}, told: map[digest.Digest]registry.State{}}
+	p := &progress{out: out, off: quiet, told: map[digest.Digest]registry.State{}}
+	p.size = func() (terminal.Size, bool) {
+		f, ok := out.(*os.File)
+		if !ok || !terminal.IsTerminal(f) {
+			return terminal.Size{}, false
+		}
+		size, err := terminal.SizeOf(f)
+		return size, err == nil
+	}
+	return p
 }
 
 func (p *progress) event(e registry.Event) {
@@ -42,12 +49,19 @@ func (p *progress) event(e registry.Event) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if f, ok := p.out.(*os.File); ok && terminal.IsTerminal(f) {
-		p.draw(e)
+	size, ok := p.size()
+	if !ok {
+		p.line(e)
 		return
 	}
-	p.line(e)
+	news := p.note(e)
+	if news || time.Since(p.last) >= redraw {
+		p.draw(size)
+	}
 }
+
+// redraw is how often bytes that have come are worth a new picture.
+const redraw = 100 * time.Millisecond
 
 func shortDigest(d digest.Digest) string { return d.Encoded()[:min(12, len(d.Encoded()))] }
 
@@ -65,44 +79,63 @@ func (p *progress) line(e registry.Event) {
 	p.told[e.Layer] = e.State
 }
 
-func (p *progress) draw(e registry.Event) {
-	if p.pool == nil {
-		p.pool = mpb.New(mpb.WithOutput(p.out), mpb.WithWidth(40))
+// note keeps an event, and reports whether it is more than some bytes.
+func (p *progress) note(e registry.Event) (news bool) {
+	for _, l := range p.layers {
+		if l.Layer == e.Layer {
+			news = l.State != e.State
+			*l = e
+			return news
+		}
 	}
-	b, ok := p.bars[e.Layer]
-	if !ok {
-		b = &bar{}
-		b.state.Store("")
-		name := shortDigest(e.Layer)
-		b.Bar = p.pool.New(max(e.Total, 1), mpb.BarStyle(),
-			mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return name + ": " + b.state.Load().(string) }, decor.WCSyncSpaceR)),
-			mpb.AppendDecorators(decor.Any(func(s decor.Statistics) string {
-				return units.HumanSize(float64(s.Current)) + "/" + units.HumanSize(float64(s.Total))
-			})))
-		p.bars[e.Layer] = b
-	}
-	b.state.Store(stateText[e.State])
-	switch e.State {
-	case registry.Exists, registry.Done:
-		b.SetTotal(max(e.Total, 1), false)
-		b.SetCurrent(max(e.Total, 1))
-		b.SetTotal(max(e.Total, 1), true)
-	default:
-		b.SetCurrent(e.Current)
-	}
+	p.layers = append(p.layers, &e)
+	return true
 }
 
-// close leaves the screen in order, also when the pull broke off.
+// draw draws the lines over those from before. Where there are more layers than
+// lines on the screen, the first ones are left out: what has scrolled away
+// cannot be drawn again.
+func (p *progress) draw(size terminal.Size) {
+	p.last = time.Now()
+	layers := p.layers
+	if fit := max(int(size.Height)-1, 1); size.Height > 0 && len(layers) > fit {
+		layers = layers[len(layers)-fit:]
+	}
+	var b strings.Builder
+	if p.drawn > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA", p.drawn) // up; see console_codes(4)
+	}
+	for _, l := range layers {
+		text := layerLine(*l)
+		if size.Width > 0 && len(text) > int(size.Width) {
+			text = text[:size.Width]
+		}
+		b.WriteString("\r\x1b[K" + text + "\n")
+	}
+	p.drawn = len(layers)
+	_, _ = io.WriteString(p.out, b.String())
+}
+
+// layerLine is "9824c27679d3: Downloading [=======>      ] 2.1MB/3.8MB".
+func layerLine(e registry.Event) string {
+	text := shortDigest(e.Layer) + ": " + stateText[e.State]
+	if e.State != registry.Downloading || e.Total <= 0 {
+		return text
+	}
+	const width = 24
+	done := int(width * min(max(e.Current, 0), e.Total) / e.Total)
+	bar := strings.Repeat("=", done)
+	if done < width {
+		bar += ">" + strings.Repeat(" ", width-done-1)
+	}
+	return fmt.Sprintf("%s [%s] %s/%s", text, bar, units.HumanSize(float64(e.Current)), units.HumanSize(float64(e.Total)))
+}
+
+// close leaves the screen as it is in the end.
 func (p *progress) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.pool == nil {
-		return
+	if size, ok := p.size(); ok && len(p.layers) > 0 {
+		p.draw(size)
 	}
-	for _, b := range p.bars {
-		if !b.Completed() {
-			b.Abort(false)
-		}
-	}
-	p.pool.Wait()
 }

@@ -11,27 +11,26 @@ import (
 	"minictr/pkg/terminal"
 )
 
-// forwardSignals passes on the signals that this process gets, as docker's
-// --sig-proxy: all but those that speak of this process itself. It ends with
-// stop.
-func forwardSignals(send func(os.Signal)) (stop func()) {
+// forwarded are the signals that users and supervisors send to a command. Go's
+// runtime switches threads twice for each signal that is to be caught, and twice
+// again to let it go: all 64 of them would cost more than a process in a
+// container does.
+var forwarded = []os.Signal{
+	unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGPWR,
+}
+
+// forwardSignals catches the signals that this process gets, until it ends. Who
+// calls to gets them, also those that came before. Catching them takes a while,
+// which passes while the process is being made that they are for.
+func forwardSignals() (to func(send func(os.Signal))) {
 	signals := make(chan os.Signal, 64)
-	signal.Notify(signals)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for sig := range signals {
-			switch sig {
-			case unix.SIGCHLD, unix.SIGPIPE, unix.SIGURG, unix.SIGWINCH, unix.SIGTTIN, unix.SIGTTOU, unix.SIGTSTP, unix.SIGCONT:
-			default:
+	go signal.Notify(signals, forwarded...)
+	return func(send func(os.Signal)) {
+		go func() {
+			for sig := range signals {
 				send(sig)
 			}
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(signals)
-		<-done
+		}()
 	}
 }
 

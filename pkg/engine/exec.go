@@ -59,7 +59,7 @@ func (e *Engine) Exec(c *Container, o ExecOptions) (*Execution, error) {
 	if c.State.Status == "paused" {
 		return nil, fmt.Errorf("container %s is paused: unpause it first", c.Name)
 	}
-	config, err := runtime.Load(e.Dirs.Container(c.ID))
+	config, err := runtime.LoadRunning(e.Dirs.Container(c.ID))
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,8 @@ func (e *Engine) Exec(c *Container, o ExecOptions) (*Execution, error) {
 	if err != nil {
 		return nil, err
 	}
-	tell := e.tellExec(c, o.Args)
+	tell, told := e.tellExec(c, o.Args)
+	defer told()
 	if config.Other != nil {
 		x, err := execOther(config, p, o)
 		if err == nil {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"sync"
 
 	"minictr/pkg/engine/config"
 	"minictr/pkg/record"
@@ -29,14 +30,18 @@ func (e *Engine) tell(c *Container, action string, more map[string]string) {
 	_ = record.TellContainer(e.Dirs, c.ID, action, c.about(), more)
 }
 
-// tellExec tells of one more process in a container, and returns what tells the
-// rest of its life.
-func (e *Engine) tellExec(c *Container, args []string) func(action string, more map[string]string) {
+// tellExec tells of one more process in a container, while that is being made,
+// and returns what tells the rest of its life. told waits until the beginning
+// has been told.
+func (e *Engine) tellExec(c *Container, args []string) (tell func(action string, more map[string]string), told func()) {
 	id, line := newID(), strings.Join(args, " ")
-	tell := func(action string, more map[string]string) { e.tell(c, action, with(more, "execID", id)) }
-	tell("exec_create: "+line, nil)
-	tell("exec_start: "+line, nil)
-	return tell
+	tell = func(action string, more map[string]string) { e.tell(c, action, with(more, "execID", id)) }
+	var begun sync.WaitGroup
+	begun.Go(func() {
+		tell("exec_create: "+line, nil)
+		tell("exec_start: "+line, nil)
+	})
+	return tell, begun.Wait
 }
 
 // with is a copy of attributes with one more.

@@ -80,7 +80,6 @@ github.com/docker/cli
 github.com/klauspost/compress
 github.com/moby/profiles               what the profiles say is in config.json by then
 github.com/spf13/cobra                 their few flags are read by hand
-github.com/vbauerster/mpb
 github.com/rogpeppe/go-internal
 minictr/pkg/image
 minictr/pkg/engine

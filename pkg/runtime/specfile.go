@@ -106,7 +106,12 @@ func (c *Config) parse(text []byte) error {
 	if err := json.Unmarshal(text, &file); err != nil {
 		return err
 	}
-	*c.Spec = specs.Spec{
+	c.setSpec(&file)
+	return nil
+}
+
+func (c *Config) setSpec(file *specFile) {
+	c.Spec = &specs.Spec{
 		Version: file.Version, Root: file.Root, Hostname: file.Hostname, Domainname: file.Domainname,
 		Mounts: file.Mounts, Hooks: file.Hooks.v, Annotations: file.Annotations,
 	}
@@ -119,7 +124,6 @@ func (c *Config) parse(text []byte) error {
 			c.seccomp = nil
 		}
 	}
-	return nil
 }
 
 func (p *processFile) spec() *specs.Process {
