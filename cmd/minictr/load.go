@@ -14,6 +14,7 @@ import (
 
 func newImport(a *app) *cobra.Command {
 	var opts image.ImportOptions
+	var settings image.Settings
 	cmd := &cobra.Command{
 		Use:   "import [OPTIONS] FILE|- [REPOSITORY[:TAG]]",
 		Short: "Make an image of a root file system's tarball",
@@ -27,13 +28,14 @@ compressed with gzip, zstd, bzip2 or xz. Distributions publish such tarballs.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return a.importImage(cmd, args, opts) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.Config, opts.Extras = settings.ImageConfig, settings.Extras
+			return a.importImage(cmd, args, opts)
+		},
 	}
 	fs := cmd.Flags()
 	fs.StringVarP(&opts.Message, "message", "m", "", "a `text` for the image's history")
-	add(fs, "change,c", "instruction", "CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR or STOPSIGNAL, as in a Dockerfile", func(s string) error {
-		return image.Change(&opts.Config, s)
-	})
+	add(fs, "change,c", "instruction", "CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR, as in a Dockerfile", settings.Change)
 	flag(fs, &opts.Platform, "platform", "OS/ARCH", "the platform it is for", image.ParsePlatform)
 	return cmd
 }
@@ -48,6 +50,9 @@ func (a *app) importImage(cmd *cobra.Command, args []string, opts image.ImportOp
 	}
 	if strings.Contains(args[0], "://") {
 		return errors.New("import from a URL is not supported yet: pipe it in, curl URL | minictr import - NAME")
+	}
+	if opts.Message == "" {
+		opts.Message = "Imported from -" // docker's words: its engine never learns the file's name
 	}
 	e, err := a.engine(cmd.Context())
 	if err != nil {

@@ -86,6 +86,7 @@ var topLevel = []entry{
 	{"tag", images, newTag},
 	{"import", images, newImport},
 	{"load", images, newLoad},
+	{"history", images, newHistory},
 
 	{"plan", look, newPlan},
 	{"step", look, newStep},
@@ -137,6 +138,7 @@ var (
 		{name: "pull", make: newPull},
 		{name: "ls", make: newImageLs},
 		{name: "inspect", make: newImageInspect},
+		{name: "history", make: newHistory},
 		{name: "rm", make: newImageRm},
 		{name: "tag", make: newTag},
 		{name: "import", make: newImport},

@@ -79,7 +79,7 @@ func (e *Engine) Commit(ctx context.Context, c *Container, o CommitOptions) (*im
 	}()
 	defer r.Close()
 	img, err := e.Images.Commit(ctx, c.Image.ID, r, image.CommitOptions{
-		Name: o.Name, Config: config, Author: o.Author, Message: o.Message, Command: strings.Join(c.Args, " "),
+		Name: o.Name, Config: config.ImageConfig, Extras: config.Extras, Author: o.Author, Message: o.Message, Command: strings.Join(c.Args, " "),
 	})
 	if err == nil {
 		if !o.Name.IsZero() {
@@ -91,17 +91,21 @@ func (e *Engine) Commit(ctx context.Context, c *Container, o CommitOptions) (*im
 }
 
 // committed is the configuration of the image: the container's, with changes.
-func (c *Container) committed(o CommitOptions) (ocispec.ImageConfig, error) {
+func (c *Container) committed(o CommitOptions) (image.Settings, error) {
 	i := c.config()
-	config := ocispec.ImageConfig{
+	config := image.Settings{ImageConfig: ocispec.ImageConfig{
 		User: i.User, ExposedPorts: i.ExposedPorts, Env: i.Env, Entrypoint: i.Entrypoint, Cmd: i.Cmd, Volumes: i.Volumes,
 		WorkingDir: i.WorkingDir, Labels: i.Labels, StopSignal: i.StopSignal,
+	}}
+	if c.Health != nil {
+		h := image.Health(*c.Health)
+		config.Health = &h
 	}
 	if len(config.ExposedPorts) == 0 {
 		config.ExposedPorts = nil
 	}
 	for _, instruction := range o.Change {
-		if err := image.Change(&config, instruction); err != nil {
+		if err := config.Change(instruction); err != nil {
 			return config, fmt.Errorf("commit container %s: %w", c.Name, err)
 		}
 	}

@@ -1,6 +1,10 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"minictr/pkg/engine/config"
+)
 
 // ImageInspection is everything about an image, in docker's words.
 type ImageInspection struct {
@@ -53,8 +57,15 @@ func (e *Engine) InspectImage(ref string) (*ImageInspection, error) {
 		GraphDriver: InspectGraphDriver{Name: "overlay2", Data: map[string]string{}},
 		Config: InspectConfig{
 			User: c.User, ExposedPorts: c.ExposedPorts, Env: c.Env, Cmd: c.Cmd, Volumes: c.Volumes, WorkingDir: c.WorkingDir,
-			Entrypoint: c.Entrypoint, Labels: c.Labels, StopSignal: c.StopSignal,
+			Entrypoint: c.Entrypoint, Labels: c.Labels, StopSignal: c.StopSignal, OnBuild: img.OnBuild,
 		},
+	}
+	if img.Health != nil {
+		h := config.Health(*img.Health)
+		i.Config.Healthcheck = &h
+	}
+	if i.RepoDigests == nil {
+		i.RepoDigests = []string{}
 	}
 	for _, n := range img.Names {
 		i.RepoTags = append(i.RepoTags, n.Familiar())

@@ -199,6 +199,7 @@ type InspectConfig struct {
 	Volumes      map[string]struct{}
 	WorkingDir   string
 	Entrypoint   []string
+	OnBuild      []string
 	Labels       map[string]string
 	StopSignal   string         `json:",omitempty"`
 	StopTimeout  *int           `json:",omitempty"`

@@ -13,51 +13,107 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
+// Settings are an image's configuration as Change changes it: the
+// specification's, and two things besides that docker writes into it.
+type Settings struct {
+	ocispec.ImageConfig
+	Extras
+
+	newCmd bool // by an instruction: it goes with a new entrypoint
+}
+
 // Change applies one Dockerfile instruction to an image's configuration, as in
 // `minictr import --change 'CMD ["/bin/sh"]'`. It knows the instructions that
-// only change configuration: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL,
-// USER, VOLUME, WORKDIR.
-func Change(c *ocispec.ImageConfig, instruction string) error {
+// only change configuration: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL,
+// ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR. $NAME stands for a variable of
+// the image where a Dockerfile would have it so.
+func (c *Settings) Change(instruction string) error {
 	verb, args, _ := strings.Cut(strings.TrimSpace(instruction), " ")
-	if err := change(c, strings.ToUpper(verb), strings.TrimSpace(args)); err != nil {
+	if err := c.change(strings.ToUpper(verb), strings.TrimSpace(args)); err != nil {
 		return fmt.Errorf("change %q: %w", instruction, err)
 	}
 	return nil
 }
 
-func change(c *ocispec.ImageConfig, verb, args string) error {
+func (c *Settings) change(verb, args string) error {
 	if args == "" {
 		return errors.New("nothing follows the instruction")
 	}
 	switch verb {
 	case "CMD":
-		c.Cmd = command(args)
+		c.Cmd, c.newCmd = command(args), true
 	case "ENTRYPOINT":
-		c.Entrypoint, c.Cmd = command(args), nil // docker: a new entrypoint does not inherit arguments
+		c.entrypoint(command(args))
 	case "ENV":
-		return pairs(args, func(k, v string) { c.Env = setEnv(c.Env, k, v) })
+		return c.pairs(args, func(k, v string) { c.Env = setEnv(c.Env, k, v) })
 	case "LABEL":
 		c.Labels = maps.Clone(c.Labels)
 		if c.Labels == nil {
 			c.Labels = map[string]string{}
 		}
-		return pairs(args, func(k, v string) { c.Labels[k] = v })
+		return c.pairs(args, func(k, v string) { c.Labels[k] = v })
 	case "EXPOSE":
-		return expose(c, args)
+		return c.expose(args)
 	case "VOLUME":
-		c.Volumes = with(c.Volumes, list(args))
-	case "USER":
-		c.User = args
-	case "STOPSIGNAL":
-		c.StopSignal = args
-	case "WORKDIR":
-		if !path.IsAbs(args) {
-			args = path.Join("/", c.WorkingDir, args)
-		}
-		c.WorkingDir = path.Clean(args)
+		return c.volumes(args)
+	case "HEALTHCHECK":
+		return c.healthcheck(args)
+	case "ONBUILD":
+		return c.onBuild(args)
+	case "USER", "STOPSIGNAL", "WORKDIR":
+		return c.word(verb, args)
 	default:
 		return fmt.Errorf("%s is not an instruction that changes an image's configuration", verb)
 	}
+	return nil
+}
+
+// entrypoint: a new one does not inherit the arguments of the old one.
+func (c *Settings) entrypoint(argv []string) {
+	c.Entrypoint = argv
+	if len(argv) > 0 && !c.newCmd {
+		c.Cmd = nil
+	}
+}
+
+// word is for instructions that take one.
+func (c *Settings) word(verb, args string) error {
+	value, err := c.value(args)
+	if err != nil {
+		return err
+	}
+	switch verb {
+	case "USER":
+		c.User = value
+	case "STOPSIGNAL":
+		c.StopSignal = value
+	case "WORKDIR":
+		if !path.IsAbs(value) {
+			value = path.Join("/", c.WorkingDir, value)
+		}
+		c.WorkingDir = path.Clean(value)
+	}
+	return nil
+}
+
+func (c *Settings) volumes(args string) error {
+	list, exec := jsonList(args)
+	if !exec {
+		var err error
+		if list, err = c.words(args); err != nil {
+			return err
+		}
+	}
+	c.Volumes = with(c.Volumes, list)
+	return nil
+}
+
+func (c *Settings) onBuild(args string) error {
+	verb, _, _ := strings.Cut(args, " ")
+	if verb = strings.ToUpper(verb); verb == "ONBUILD" || verb == "FROM" || verb == "MAINTAINER" {
+		return fmt.Errorf("%s is not allowed as an ONBUILD trigger", verb)
+	}
+	c.OnBuild = append(slices.Clone(c.OnBuild), args)
 	return nil
 }
 
@@ -69,32 +125,35 @@ func command(args string) []string {
 	return []string{"/bin/sh", "-c", args}
 }
 
-// list reads a JSON list, or words.
-func list(args string) []string {
-	if l, ok := jsonList(args); ok {
-		return l
-	}
-	return strings.Fields(args)
-}
-
 func jsonList(s string) ([]string, bool) {
 	var l []string
 	err := json.Unmarshal([]byte(s), &l)
 	return l, err == nil
 }
 
-func expose(c *ocispec.ImageConfig, args string) error {
+func (c *Settings) expose(args string) error {
+	list, err := c.words(args)
+	if err != nil {
+		return err
+	}
 	var ports []string
-	for _, p := range strings.Fields(args) {
-		port, proto, found := strings.Cut(strings.ToLower(p), "/")
+	for _, p := range list {
+		span, proto, found := strings.Cut(strings.ToLower(p), "/")
 		if !found {
 			proto = "tcp"
 		}
-		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil || n == 0 || !slices.Contains([]string{"tcp", "udp", "sctp"}, proto) {
+		from, to, two := strings.Cut(span, "-")
+		if !two {
+			to = from
+		}
+		first, err1 := strconv.ParseUint(from, 10, 16)
+		last, err2 := strconv.ParseUint(to, 10, 16)
+		if err1 != nil || err2 != nil || first == 0 || last < first || !slices.Contains([]string{"tcp", "udp", "sctp"}, proto) {
 			return fmt.Errorf("%q is not a port or port/protocol", p)
 		}
-		ports = append(ports, port+"/"+proto)
+		for n := first; n <= last; n++ {
+			ports = append(ports, strconv.FormatUint(n, 10)+"/"+proto)
+		}
 	}
 	c.ExposedPorts = with(c.ExposedPorts, ports)
 	return nil
@@ -112,67 +171,12 @@ func with(set map[string]struct{}, keys []string) map[string]struct{} {
 }
 
 func setEnv(env []string, key, value string) []string {
-	env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, key+"=") })
+	env = slices.Clone(env)
+	for i, kv := range env {
+		if strings.HasPrefix(kv, key+"=") {
+			env[i] = key + "=" + value
+			return env
+		}
+	}
 	return append(env, key+"="+value)
-}
-
-// pairs reads KEY=VALUE …, where values may be quoted, or the old form KEY VALUE.
-func pairs(args string, set func(k, v string)) error {
-	list, err := words(args)
-	if err != nil {
-		return err
-	}
-	if !strings.Contains(list[0], "=") {
-		key, value, found := strings.Cut(args, " ")
-		if !found {
-			return fmt.Errorf("%q has no value", args)
-		}
-		set(key, strings.TrimSpace(value))
-		return nil
-	}
-	for _, w := range list {
-		key, value, found := strings.Cut(w, "=")
-		if !found || key == "" {
-			return fmt.Errorf("%q is not KEY=VALUE", w)
-		}
-		set(key, value)
-	}
-	return nil
-}
-
-// words splits as a shell would, without expanding anything.
-func words(s string) ([]string, error) {
-	var list []string
-	var word strings.Builder
-	inWord, quote := false, rune(0)
-	escaped := false
-	for _, r := range s {
-		switch {
-		case escaped:
-			word.WriteRune(r)
-			escaped = false
-		case r == '\\' && quote != '\'':
-			inWord, escaped = true, true
-		case quote != 0 && r == quote:
-			quote = 0
-		case quote == 0 && (r == '"' || r == '\''):
-			inWord, quote = true, r
-		case quote == 0 && (r == ' ' || r == '\t'):
-			if inWord {
-				list = append(list, word.String())
-				word.Reset()
-			}
-			inWord = false
-		default:
-			inWord = true
-			word.WriteRune(r)
-		}
-	}
-	if quote != 0 || escaped {
-		return nil, fmt.Errorf("%q ends inside a quotation", s)
-	}
-	if inWord {
-		list = append(list, word.String())
-	}
-	return list, nil
 }

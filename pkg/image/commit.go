@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +17,7 @@ import (
 type CommitOptions struct {
 	Name    Name // zero: it has none
 	Config  ocispec.ImageConfig
+	Extras  Extras
 	Author  string
 	Message string
 	Command string // what made the changes, for the history
@@ -68,7 +68,7 @@ func (in *Ingest) commitChanges(ctx context.Context, from *Image, changes io.Rea
 	if !empty {
 		layers = append(layers, added)
 	}
-	config, err := json.Marshal(commitConfig(from.Config, layers, empty, o))
+	config, err := marshalConfig(commitConfig(from.Config, layers, empty, o), o.Extras)
 	if err != nil {
 		return nil, err
 	}

@@ -30,8 +30,8 @@ type Image struct {
 	Descriptor ocispec.Descriptor // of the manifest
 	Manifest   ocispec.Manifest
 	Config     ocispec.Image
-	Health     *Health // nil: none
-	Layers     []Layer // bottom first
+	Extras
+	Layers []Layer // bottom first
 
 	Created time.Time
 	Size    int64 // of all layers as they travel, in bytes

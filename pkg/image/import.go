@@ -19,8 +19,9 @@ import (
 // ImportOptions say what a root file system alone does not.
 type ImportOptions struct {
 	Config   ocispec.ImageConfig // what to run, environment, working directory, …
-	Message  string              // for the history
-	Platform ocispec.Platform    // zero: this machine's
+	Extras   Extras
+	Message  string           // for the history
+	Platform ocispec.Platform // zero: this machine's
 	// Created goes into the config and so into the ID; zero: now. With a fixed
 	// time the same tarball always becomes the same image.
 	Created time.Time
@@ -64,7 +65,7 @@ func (in *Ingest) importTar(ctx context.Context, r io.Reader, name Name, opts Im
 	} else if rec.Entries == 0 {
 		return nil, errors.New("there is nothing in the tarball")
 	}
-	config, err := json.Marshal(importConfig(l.Layer, opts))
+	config, err := marshalConfig(importConfig(l.Layer, opts), opts.Extras)
 	if err != nil {
 		return nil, err
 	}

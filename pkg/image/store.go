@@ -226,7 +226,7 @@ func (s *Store) describe(e entry, m ocispec.Manifest, rawConfig []byte) (*Image,
 		return nil, fmt.Errorf("read image config %s: %w", m.Config.Digest, err)
 	}
 	var err error
-	if img.Health, err = parseHealth(rawConfig); err != nil {
+	if img.Extras, err = parseExtras(rawConfig); err != nil {
 		return nil, fmt.Errorf("image %s: %w", m.Config.Digest, err)
 	}
 	promises, err := Promises(m, img.Config)
