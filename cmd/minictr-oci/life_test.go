@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -256,5 +257,37 @@ func TestFeaturesAreTheSpecificationsJSON(t *testing.T) {
 	}
 	if len(list.Hooks) != 6 || len(list.Linux.Namespaces) != 8 || len(list.MountOptions) < 40 || len(list.Linux.Capabilities) < 40 {
 		t.Errorf("features: %+v", list)
+	}
+}
+
+// An engine that stops a container which it has not started yet sends it the
+// usual signal, and the process is process 1, which the kernel protects.
+func TestACreatedContainerEndsWhenItIsAskedTo(t *testing.T) {
+	for _, signal := range []string{"TERM", "INT", "HUP", "QUIT"} {
+		b := newBench(t)
+		b.program("sleep", "1000")
+		b.save()
+		b.do("create", b.id)
+		b.do("kill", b.id, "WINCH")
+		b.do("kill", b.id, signal)
+		b.await(specs.StateStopped)
+		b.fail(1, "cannot start a container that has stopped", "start", b.id)
+		b.do("delete", b.id)
+	}
+	// The program itself starts with the default actions.
+	b := newBench(t)
+	b.program("sleep", "1000")
+	b.save()
+	b.do("create", b.id)
+	status := filepath.Join("/proc", strconv.Itoa(b.state().Pid), "status")
+	b.do("start", b.id)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		text, err := os.ReadFile(status)
+		if err == nil && strings.HasPrefix(string(text), "Name:\tsleep\n") && strings.Contains(string(text), "SigCgt:\t0000000000000000\n") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%v\n%s", err, text)
+		}
 	}
 }

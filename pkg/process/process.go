@@ -170,9 +170,13 @@ func FollowShim() step.Step {
 // Gate is the slot of the eventfd that a created container waits at.
 const Gate kernel.Slot = "gate"
 
-// MakeGate makes the eventfd for Wait.
+// MakeGate makes the eventfd for Wait. Who asks a container to end that waits
+// there is heard, though it may be process 1 of its pid namespace, which heeds
+// only signals that it has a handler for: these four, until execve.
 func MakeGate() step.Step {
-	return inside("process.gate", book.OCI, "what a created container waits for: a counter that start will raise", kernel.Eventfd().Into(Gate))
+	return inside("process.gate", book.OCI, "what a created container waits for: a counter that start will raise, or a signal that ends it",
+		kernel.Eventfd().Into(Gate),
+		kernel.ExitOnSignal(unix.SIGHUP), kernel.ExitOnSignal(unix.SIGINT), kernel.ExitOnSignal(unix.SIGQUIT), kernel.ExitOnSignal(unix.SIGTERM))
 }
 
 // Wait is where a container stands between create and start: everything is
