@@ -25,7 +25,7 @@ func (a *app) createFlags(f *flags) func(id string) (oci.Options, error) {
 	return func(id string) (oci.Options, error) {
 		return oci.Options{
 			ID: id, Bundle: *bundle, Config: *config, PidFile: *pidFile, ConsoleSocket: *socket, PidfdSocket: *pidfd,
-			PreserveFDs: *preserve, NoPivot: *noPivot, NoNewKeyring: *noKeyring, Observe: a.log.observer(),
+			PreserveFDs: *preserve, NoPivot: *noPivot, NoNewKeyring: *noKeyring, Systemd: a.systemd, Observe: a.log.observer(),
 		}, oci.CheckFDs(*preserve)
 	}
 }

@@ -48,8 +48,8 @@ global options:
   --log-format text|json
   --debug            more messages
   --rootless true|false|auto
-  --systemd-cgroup   not supported: cgroup paths are used as they are
-  --cgroup-manager cgroupfs   as crun spells it: the only manager there is
+  --systemd-cgroup   cgroupsPath is SLICE:PREFIX:NAME, a scope of systemd's
+  --cgroup-manager cgroupfs|systemd   the same, as crun spells it
 
 example: minictr-oci run --bundle /tmp/box box1
 `
@@ -59,8 +59,9 @@ var version = "dev"
 
 // app is what the global options say.
 type app struct {
-	root oci.Root
-	log  *logger
+	root    oci.Root
+	systemd bool // it is told of cgroups
+	log     *logger
 }
 
 func main() {
@@ -126,10 +127,9 @@ func (a *app) run(args []string) error {
 		fmt.Print(usage)
 		return nil
 	case *manager != "cgroupfs" && *manager != "systemd":
-		return fmt.Errorf("--cgroup-manager: %q is not supported: this runtime makes the cgroup itself (cgroupfs)", *manager)
-	case *systemd || *manager == "systemd":
-		return errors.New("--systemd-cgroup is not supported: this runtime makes the cgroup at cgroupsPath itself and does not ask systemd; use the cgroupfs driver")
+		return fmt.Errorf("--cgroup-manager: %q is none of cgroupfs, systemd", *manager)
 	}
+	a.systemd = *systemd || *manager == "systemd"
 	return a.command(rest[0], rest[1:])
 }
 

@@ -10,6 +10,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/systemd"
 )
 
 // without removes a namespace, so that the container shares the host's.
@@ -198,10 +200,20 @@ func TestWhatIsNotSupportedIsRefused(t *testing.T) {
 			b.fail(1, want, "create", b.id)
 		})
 	}
+}
+
+// TestWithoutSystemdNobodyIsAskedForAScope; with one: pkg/systemd, in the VM.
+func TestWithoutSystemdNobodyIsAskedForAScope(t *testing.T) {
+	if systemd.Running() {
+		t.Skip("systemd runs here")
+	}
 	b := newBench(t)
 	b.program("true")
 	b.save()
-	b.fail(1, "systemd-cgroup is not supported", "--systemd-cgroup", "create", b.id)
+	for _, option := range []string{"--systemd-cgroup", "--cgroup-manager=systemd"} {
+		b.fail(1, "systemd does not run here", option, "create", b.id)
+	}
+	b.fail(1, "container does not exist", "--systemd-cgroup", "state", b.id)
 }
 
 func TestExecFollowsIntoATimeNamespace(t *testing.T) {

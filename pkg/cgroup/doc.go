@@ -54,8 +54,8 @@
 //
 // # What we leave out
 //
-// We never mount, remount or rearrange hierarchies, and do not ask systemd for
-// a scope: paths are used as they are. We do not move processes out of our way:
+// We never mount, remount or rearrange hierarchies: paths are used as they are
+// (telling systemd of them is package systemd's). We do not move processes out of our way:
 // in a container whose own processes stand at its cgroup root, cgroup2 refuses
 // to pass on controllers (EBUSY, "no internal processes"), and limits cannot be
 // set until somebody moves them. v1's name=systemd tree is systemd's own.

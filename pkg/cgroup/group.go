@@ -3,6 +3,7 @@ package cgroup
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -96,6 +97,17 @@ func cleanPath(p string) (string, error) {
 		return "", errors.New("cgroup path: it names the root, a container needs a cgroup of its own")
 	}
 	return clean, nil
+}
+
+// Settings are the group's files and the values for them.
+func (g Group) Settings() iter.Seq2[string, string] {
+	return func(yield func(file, value string) bool) {
+		for _, s := range g.settings {
+			if !yield(s.file, s.value) {
+				return
+			}
+		}
+	}
 }
 
 // Dir is the directory in which controller c's files of this group are, "" if

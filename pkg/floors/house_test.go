@@ -24,6 +24,7 @@ const house = `
    pkg/capability
    pkg/seccomp
    pkg/lsm
+   pkg/systemd
    pkg/process
    pkg/terminal
    pkg/network

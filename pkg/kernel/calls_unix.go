@@ -54,6 +54,27 @@ func (v refused) word(t *table) operand {
 	return immediate(0)
 }
 
+// Send is sendto(2) of a message on a connected socket.
+func Send(socket Arg, m *Message) Call {
+	return call("sendto", unix.SYS_SENDTO, socket, m, Int(len(m.Bytes)), Named{"MSG_NOSIGNAL", unix.MSG_NOSIGNAL}, Null, Int(0))
+}
+
+// Receive is recvfrom(2) into a buffer of the caller's. What the buffer will
+// hold is not known before the call.
+func Receive(socket Arg, into []byte) Call {
+	show := func() string { return `"…"` }
+	return call("recvfrom", unix.SYS_RECVFROM, socket, memory{unsafe.Pointer(unsafe.SliceData(into)), show}, Int(len(into)), Int(0), Null, Null)
+}
+
+// ReceiveTimeout is setsockopt(2) with SO_RCVTIMEO: who receives waits for so
+// many seconds, and then gets EAGAIN.
+func ReceiveTimeout(socket Arg, seconds int64) Call {
+	v := &unix.Timeval{Sec: seconds}
+	show := func() string { return fmt.Sprintf("{tv_sec=%d, tv_usec=0}", seconds) }
+	return call("setsockopt", unix.SYS_SETSOCKOPT, socket, Named{"SOL_SOCKET", unix.SOL_SOCKET}, Named{"SO_RCVTIMEO_OLD", unix.SO_RCVTIMEO},
+		memory{unsafe.Pointer(v), show}, Int(unsafe.Sizeof(*v)))
+}
+
 // SendFD is sendmsg(2): text, and beside it a descriptor (SCM_RIGHTS, unix(7))
 // of which the receiver gets a copy.
 func SendFD(socket Arg, text Path, fd Slot) Call {

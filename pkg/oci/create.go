@@ -18,6 +18,7 @@ import (
 	"minictr/pkg/process"
 	"minictr/pkg/runtime"
 	"minictr/pkg/step"
+	"minictr/pkg/systemd"
 	"minictr/pkg/terminal"
 )
 
@@ -37,6 +38,7 @@ type Options struct {
 	PreserveFDs  int  `json:"preserveFDs,omitempty"` // descriptors from 3 on that the program gets
 	NoPivot      bool `json:"noPivot,omitempty"`
 	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
+	Systemd      bool `json:"systemdCgroup,omitempty"` // cgroupsPath is SLICE:PREFIX:NAME, and systemd is told
 
 	Planned func()           `json:"-"` // called when the plan is made and nothing is there yet; nil: nobody waits
 	Observe func(step.Event) `json:"-"` // told every call of the plan; nil: nobody asks
@@ -99,10 +101,15 @@ func prepare(o Options, text []byte, bundle, dir string) (*Created, error) {
 	if err := check(config.Spec, &o); err != nil {
 		return nil, err
 	}
+	if o.Systemd && !systemd.Running() {
+		return nil, systemd.ErrNotRunning
+	}
 	warnAmbient(config.Spec.Process)
 	o.PreserveFDs += listenFDs()
 	c := &Container{ID: o.ID, Bundle: bundle, Created: time.Now().UTC(), Options: o, Plan: config, dir: dir}
-	c.configure()
+	if err := c.configure(); err != nil {
+		return nil, err
+	}
 	c.Open = !c.Plan.Created
 	passListenFDs(c.Spec.Process)
 	if config.Overlay == nil { // else whoever knows the layers knows the home

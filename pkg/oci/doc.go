@@ -26,8 +26,7 @@
 //
 // # What we leave out
 //
-// Checkpoints; cgroups through systemd; tmpcopyup; Intel RDT and
-// network devices of the host. A configuration that wants one of these is
+// Checkpoints; tmpcopyup; Intel RDT and network devices of the host. A configuration that wants one of these is
 // refused. Mounts that a hook makes below /dev, /proc or /sys of the root are
 // covered by the container's own, which come after the pivot.
 //

@@ -4,6 +4,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"minictr/pkg/cgroup"
+	"minictr/pkg/systemd"
 )
 
 // Pause freezes all processes of the container.
@@ -48,7 +49,18 @@ func (c *Container) Update(r *specs.LinuxResources) error {
 	if err != nil {
 		return err
 	}
-	return g.Update(r)
+	if err := g.Update(r); err != nil || c.Plan.Scope == nil {
+		return err
+	}
+	next, err := g.Hierarchy.Group(g.Path, r)
+	if err != nil {
+		return err
+	}
+	limits, err := systemd.Properties(next.Settings(), g.Hierarchy.Mode() == cgroup.V2)
+	if err != nil {
+		return err
+	}
+	return c.Plan.Scope.Set(limits)
 }
 
 // Stats is what the container uses.

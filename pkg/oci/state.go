@@ -18,6 +18,7 @@ import (
 	"minictr/pkg/cgroup"
 	"minictr/pkg/runtime"
 	"minictr/pkg/step"
+	"minictr/pkg/systemd"
 )
 
 // Container is what is kept of a container between two commands.
@@ -108,21 +109,20 @@ func (r Root) Load(id string) (*Container, error) {
 	if c.Plan, err = runtime.Load(dir); err != nil {
 		return nil, fmt.Errorf("state of %s: %w", id, err)
 	}
-	c.configure()
-	return c, nil
+	return c, c.configure()
 }
 
 // configure completes the container's configuration by what is no part of the
 // bundle's files.
-func (c *Container) configure() {
+func (c *Container) configure() error {
 	o := c.Options
 	c.Spec = c.Plan.Spec
 	c.Plan.ID, c.Plan.Bundle, c.Plan.Ordered = c.ID, c.Bundle, true
 	if c.Spec.Linux == nil {
 		c.Spec.Linux = &specs.Linux{}
 	}
-	if c.Spec.Linux.CgroupsPath == "" {
-		c.Spec.Linux.CgroupsPath = "/" + c.ID // where runc and crun have it, and tools look
+	if err := c.placeCgroup(); err != nil {
+		return err
 	}
 	// Two containers may have the same configuration, and so the same cgroup.
 	c.Plan.CgroupOwner, c.Plan.CgroupFound = strconv.FormatInt(c.Created.UnixNano(), 36), c.Vacant
@@ -131,6 +131,21 @@ func (c *Container) configure() {
 	// Where something has to happen between create and start, run takes both.
 	c.Plan.Created = !o.Run || hasStartHooks(c.Spec)
 	c.Plan.PreserveFDs, c.Plan.NoPivot, c.Plan.NoNewKeyring = o.PreserveFDs, o.NoPivot, o.NoNewKeyring
+	return nil
+}
+
+// placeCgroup says where the container's cgroup is.
+func (c *Container) placeCgroup() (err error) {
+	if c.Options.Systemd {
+		if c.Plan.Scope, err = systemd.Parse(c.Spec.Linux.CgroupsPath, c.ID); err == nil {
+			c.Plan.Scope.Properties, err = systemd.Annotated(c.Spec.Annotations)
+		}
+		return err
+	}
+	if c.Spec.Linux.CgroupsPath == "" {
+		c.Spec.Linux.CgroupsPath = "/" + c.ID // where runc and crun have it, and tools look
+	}
+	return nil
 }
 
 // Forget removes what a create that was killed before it saved anything has

@@ -15,6 +15,7 @@ import (
 	"minictr/pkg/overlay"
 	"minictr/pkg/rootfs"
 	"minictr/pkg/seccomp"
+	"minictr/pkg/systemd"
 )
 
 // Config is everything a container's plan is made from. On disk it is the OCI
@@ -48,6 +49,8 @@ type Config struct {
 
 	CgroupOwner string `json:"-"` // see cgroup.Group
 	CgroupFound bool   `json:"-"`
+
+	Scope *systemd.Scope `json:"-"` // systemd is told of the cgroup, which lies where it says; nil: it is not asked
 
 	SubCgroups map[string]string `json:"-"` // of exec: see cgroup.Group.Beneath
 

@@ -174,6 +174,9 @@ func (b *builder) attributes(p *specs.Process) {
 
 // CgroupsPath is where the container's cgroup is, from the hierarchies' roots.
 func (c *Config) CgroupsPath() string {
+	if c.Scope != nil {
+		return c.Scope.Path()
+	}
 	if c.Spec.Linux != nil && c.Spec.Linux.CgroupsPath != "" {
 		return c.Spec.Linux.CgroupsPath
 	}

@@ -19,6 +19,7 @@ import (
 	"minictr/pkg/process"
 	"minictr/pkg/rootfs"
 	"minictr/pkg/step"
+	"minictr/pkg/systemd"
 	"minictr/pkg/terminal"
 )
 
@@ -257,6 +258,10 @@ func (b *builder) hostBeside() {
 	}
 	if s := b.spec.Process.OOMScoreAdj; s != nil && b.userns() {
 		b.add(process.OOMScoreOf(*s))
+	}
+	if b.c.Scope != nil {
+		limits, err := systemd.Properties(b.cg.Settings(), b.cg.Hierarchy.Mode() == cgroup.V2)
+		b.try(b.c.Scope.Start(limits), err)
 	}
 	if ep := b.c.Network; ep != nil {
 		b.add(network.Attach(ep)...)

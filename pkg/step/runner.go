@@ -155,12 +155,19 @@ func (x *run) hostStep(i int, s Step) error {
 		return x.program(i, s)
 	case s.Helper != nil:
 		return x.helper(i, s)
+	case s.Talk != nil:
+		return s.Talk(func(c kernel.Call) (kernel.Result, error) { return x.ask(i, s, c) })
 	}
 	return nil
 }
 
 // do makes one call on the host's side.
 func (x *run) do(i int, s Step, c kernel.Call) error {
+	_, err := x.ask(i, s, c)
+	return err
+}
+
+func (x *run) ask(i int, s Step, c kernel.Call) (kernel.Result, error) {
 	text := ""
 	if x.Observe != nil {
 		text = x.host.Text(c)
@@ -169,7 +176,7 @@ func (x *run) do(i int, s Step, c kernel.Call) error {
 	if x.Observe != nil && r.State != kernel.Skipped {
 		x.emit(callEvent(i, s, c, text, r))
 	}
-	return err
+	return r, err
 }
 
 // cloneStep makes the process and gives it all calls of the Inside steps.

@@ -26,6 +26,10 @@ type Step struct {
 	// Helper is a process that a Host step needs for a moment; see there.
 	Helper *Helper
 
+	// Talk is what a Host step does after its calls where it cannot be known
+	// before: what is called next depends on the last answer. For few steps only.
+	Talk func(do Ask) error
+
 	// Undo takes back what the step left on the host. It must be safe to run
 	// twice, and after any part of the step only; do makes a call and reports
 	// it. A step without Undo says in Rule which rule of the kernel undoes it.
@@ -43,6 +47,9 @@ const Root kernel.Slot = "root"
 
 // Do makes one call during an undo.
 type Do func(kernel.Call) error
+
+// Ask makes one call, reports it, and tells what it has returned.
+type Ask func(kernel.Call) (kernel.Result, error)
 
 // Side says where a step's calls are made.
 type Side uint8

@@ -11,7 +11,10 @@ import (
 
 // hostTools are put into the VM where the host has them: to look at what a test left, and for tests that compare with
 // the usual tools. They are dynamically linked, so their libraries come along.
-var hostTools = []string{"ip", "bridge", "nft", "strace", "apparmor_parser"}
+var hostTools = []string{"ip", "bridge", "nft", "strace", "apparmor_parser", systemd}
+
+// systemd is in no PATH. Tests start it in namespaces of its own; what it needs to run no service is that one program.
+const systemd = "/lib/systemd/systemd"
 
 // program is a host file and where it goes.
 type program struct{ source, target string }
@@ -33,7 +36,11 @@ func findTools() (found []program, missing []string) {
 		for _, library := range needs {
 			libraries[library] = true
 		}
-		found = append(found, program{source, "/usr/local/bin/" + name})
+		target := "/usr/local/bin/" + name
+		if filepath.IsAbs(name) {
+			target = name
+		}
+		found = append(found, program{source, target})
 	}
 	for library := range libraries {
 		// The dynamic loader looks where the host's does; the interpreter's path is fixed in each program.
@@ -55,13 +62,20 @@ func lookTool(name string) (string, error) {
 func neededLibraries(path string) ([]string, error) {
 	taken := map[string]bool{}
 	queue := []string{path}
+	var own []string // where the program has libraries of its own; a library finds there too what is loaded already
 	for len(queue) > 0 {
 		file, err := elf.Open(queue[0])
 		if err != nil {
 			return nil, err
 		}
 		queue = queue[1:]
-		needs, err := needs(file)
+		more, err := file.DynString(elf.DT_RUNPATH)
+		if err != nil {
+			file.Close()
+			return nil, err
+		}
+		own = append(own, more...)
+		needs, err := needs(file, own)
 		file.Close()
 		if err != nil {
 			return nil, err
@@ -82,7 +96,7 @@ func neededLibraries(path string) ([]string, error) {
 }
 
 // needs returns the paths of one file's interpreter and direct libraries.
-func needs(file *elf.File) ([]string, error) {
+func needs(file *elf.File, own []string) ([]string, error) {
 	if file.Machine != elf.EM_X86_64 {
 		return nil, errors.New("not an amd64 program")
 	}
@@ -102,7 +116,7 @@ func needs(file *elf.File) ([]string, error) {
 		return nil, err
 	}
 	for _, name := range names {
-		path, err := findLibrary(name)
+		path, err := findLibrary(name, own)
 		if err != nil {
 			return nil, err
 		}
@@ -111,8 +125,9 @@ func needs(file *elf.File) ([]string, error) {
 	return paths, nil
 }
 
-func findLibrary(name string) (string, error) {
-	for _, dir := range []string{"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"} {
+// findLibrary looks where the program's own are, and in the usual places.
+func findLibrary(name string, own []string) (string, error) {
+	for _, dir := range append(slices.Clip(own), "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib") {
 		path := filepath.Join(dir, name)
 		if file, err := elf.Open(path); err == nil {
 			fits := file.Machine == elf.EM_X86_64
