@@ -23,7 +23,7 @@ const cloneTree = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
 // hold of what comes from it, for the child's root is a stranger there who may
 // not even be able to enter the directory of its own root. The child inherits
 // the descriptors. root is empty where an overlay is the root.
-func HostSources(mounts []Mount, masked []string, devices []specs.LinuxDevice, root string) step.Step {
+func HostSources(mounts []Mount, masks int, devices []specs.LinuxDevice, root string) step.Step {
 	var calls []kernel.Call
 	if root != "" {
 		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, root, cloneTree|unix.AT_RECURSIVE).Into(step.Root))
@@ -33,7 +33,7 @@ func HostSources(mounts []Mount, masked []string, devices []specs.LinuxDevice, r
 			calls = append(calls, m.openSource()...)
 		}
 	}
-	for i := range masked {
+	for i := range masks {
 		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, "/dev/null", cloneTree).Into(nullSlot(i)))
 	}
 	for i, d := range devices {

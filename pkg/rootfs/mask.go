@@ -12,27 +12,45 @@ import (
 
 func nullSlot(i int) kernel.Slot { return kernel.Slot(fmt.Sprintf("null-%d", i)) }
 
+// Covers say what Mask has to mount over paths.
+type Covers struct {
+	Null int  // so many copies of /dev/null have been taken: one for each path, or one that is copied for each
+	Tree bool // all directories share one tmpfs; else each gets its own
+}
+
+// CoversFor are the covers for so many paths. Detached mounts can be copied
+// since Linux 6.15, by the mount namespace that made them: taken says that the
+// host took /dev/null, for a child that could not. A copy that is not used is
+// not for nothing: the kernel waits for all processors when it goes.
+func CoversFor(paths int, copies, taken bool) Covers {
+	if copies && !taken {
+		return Covers{min(paths, 1), true}
+	}
+	return Covers{paths, copies}
+}
+
 // Mask hides paths: a file under /dev/null, a directory under an empty
 // read-only tmpfs. What does not exist needs no mask. /dev/null is the host's
 // own, taken by Sources before the image had a say: a container whose /dev/null
 // is something else cannot make us mount that over /proc/kcore instead.
-//
-// share has all directories under the same tmpfs, for kernels that copy
-// detached mounts (Linux 6.15); older ones get a tmpfs for each.
-func Mask(paths []string, share bool) step.Step {
+func Mask(paths []string, covers Covers) step.Step {
 	var calls []kernel.Call
-	if share {
+	if covers.Tree {
 		calls = append(emptyFS(), kernel.Fsmount(kernel.FD(fsSlot), unix.MOUNT_ATTR_RDONLY).Into(coverSlot))
 	}
 	for i, p := range paths {
 		dir := kernel.Slot(fmt.Sprintf("masked-dir-%d", i))
 		file := kernel.Slot(fmt.Sprintf("masked-file-%d", i))
+		calls = append(calls, look(p, unix.O_DIRECTORY, dir), look(p, 0, file).IfFailed(dir))
+		null := nullSlot(i)
+		if covers.Null < len(paths) {
+			null = mountSlot
+			calls = append(calls, kernel.OpenTree(kernel.FD(nullSlot(0)), "", cloneTree|unix.AT_EMPTY_PATH).Into(null).IfOK(file))
+		}
 		calls = append(calls,
-			look(p, unix.O_DIRECTORY, dir),
-			look(p, 0, file).IfFailed(dir),
-			kernel.MoveMount(kernel.FD(nullSlot(i)), "", kernel.FD(file), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
+			kernel.MoveMount(kernel.FD(null), "", kernel.FD(file), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
 				IfOK(file).As("mount --bind /dev/null "+p))
-		calls = append(calls, coverDirectory(p, dir, share)...)
+		calls = append(calls, coverDirectory(p, dir, covers.Tree)...)
 	}
 	return step.Step{
 		Name: "rootfs.mask", Topic: book.Containers, Side: step.Inside, Calls: calls,

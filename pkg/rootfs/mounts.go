@@ -157,9 +157,9 @@ func (m Mount) why() string {
 }
 
 // Sources takes detached copies of what comes from the host, while its paths
-// can still be named: bind mounts, and /dev/null once for each masked path.
+// can still be named: bind mounts, and /dev/null for so many masked files.
 // Before Private: a copy of a shared mount can then stay shared on request.
-func Sources(mounts []Mount, masked []string) step.Step {
+func Sources(mounts []Mount, masks int) step.Step {
 	calls := []kernel.Call{kernel.Umask(0)}
 	for _, m := range mounts {
 		if m.early {
@@ -169,7 +169,7 @@ func Sources(mounts []Mount, masked []string) step.Step {
 			calls = append(calls, m.openSource()...)
 		}
 	}
-	for i := range masked {
+	for i := range masks {
 		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, "/dev/null", cloneTree).Into(nullSlot(i)))
 	}
 	return step.Step{

@@ -40,7 +40,7 @@ func (b *builder) sources(mounts []rootfs.Mount) {
 	if b.c.Overlay == nil {
 		root = b.rootPath()
 	}
-	b.taken = rootfs.HostSources(mounts, b.masked(), b.devices(), root)
+	b.taken = rootfs.HostSources(mounts, b.covers().Null, b.devices(), root)
 	b.add(b.taken)
 	if b.c.Overlay != nil {
 		b.mappedOverlay()
@@ -58,7 +58,7 @@ func (b *builder) root(mounts []rootfs.Mount, devices []specs.LinuxDevice) {
 		for i, m := range rootfs.Taken(mounts) {
 			mounts[i] = m.Early()
 		}
-		b.add(rootfs.Sources(mounts, nil))
+		b.add(rootfs.Sources(mounts, 0))
 	default:
 		for i, m := range mounts {
 			switch {
@@ -68,7 +68,7 @@ func (b *builder) root(mounts []rootfs.Mount, devices []specs.LinuxDevice) {
 				mounts[i] = m.InOrder()
 			}
 		}
-		b.add(rootfs.Sources(mounts, b.masked()))
+		b.add(rootfs.Sources(mounts, b.covers().Null))
 	}
 	b.cgroupSources(mounts)
 	b.add(rootfs.Private(unix.MS_SLAVE))
@@ -103,7 +103,7 @@ func (b *builder) sharedRoot(mounts []rootfs.Mount, devices []specs.LinuxDevice)
 	case b.spec.Root.Readonly:
 		b.fail(fmt.Errorf("a read-only root needs a mount namespace of the container's own"))
 	}
-	b.add(rootfs.Sources(mounts, b.masked()))
+	b.add(rootfs.Sources(mounts, b.covers().Null))
 	if b.userns() {
 		b.add(rootfs.DeviceSources(devices))
 	}
