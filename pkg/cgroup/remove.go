@@ -74,8 +74,12 @@ func rmdir(dir string, do step.Do) error {
 
 // removeTree removes a cgroup and those that the container made below it. The
 // last process has just ended or been killed; the kernel may hold its cgroup
-// for a moment longer, so EBUSY is tried again for a while.
+// for a moment longer, so EBUSY is tried again for a while. Most containers make
+// no cgroups of their own: nobody looks for them unless the kernel refuses.
 func removeTree(dir string, do step.Do) error {
+	if err := rmdir(dir, do); !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.ENOTEMPTY) {
+		return err
+	}
 	return poll(func() (bool, error) {
 		for _, child := range below(dir) {
 			if err := rmdir(child, do); err != nil && !errors.Is(err, unix.EBUSY) {

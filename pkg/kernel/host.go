@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"unsafe"
 
@@ -124,11 +125,11 @@ type Child struct {
 // closes by its own death or by execve.
 const syncSlot Slot = "sync"
 
-// Spawn clones a process with args (see [Clone]) that makes calls one after
-// the other and ends with an execve; it returns at once, with the child under
-// way. The caller must hold runtime.LockOSThread if the thread's namespaces
+// Spawn clones a process with args (see [Clone]) that makes the calls of all
+// lists one after the other and ends with an execve; it returns at once, with
+// the child under way. The caller must hold runtime.LockOSThread if the thread's namespaces
 // differ from the process's, and call Close when done with the Child.
-func (h *Host) Spawn(clone Call, calls []Call) (*Child, error) {
+func (h *Host) Spawn(clone Call, lists ...[]Call) (*Child, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("make a socket pair to follow the child: %w", err)
@@ -139,7 +140,7 @@ func (h *Host) Spawn(clone Call, calls []Call) (*Child, error) {
 		known[s] = v
 	}
 	known[syncSlot] = uintptr(pair[1])
-	calls = append(preamble(pair[0]), calls...)
+	calls := slices.Concat(append([][]Call{preamble(pair[0])}, lists...)...)
 	c := &Child{calls: calls, known: known, sync: pair[0]}
 	if c.table, err = compile(calls, known); err == nil {
 		c.Rec, err = newRecorder(len(calls))

@@ -38,7 +38,7 @@ type table struct {
 // compile turns calls into a table. Slots already known (results of calls the
 // parent made) become immediate words now.
 func compile(calls []Call, known map[Slot]uintptr) (*table, error) {
-	t := &table{ops: make([]op, 0, len(calls)), known: known}
+	t := &table{ops: make([]op, 0, len(calls)), known: known, keep: make([]unsafe.Pointer, 0, 2*len(calls))}
 	for _, c := range calls {
 		t.add(c)
 		if t.err != nil {
@@ -80,7 +80,7 @@ func (t *table) define(s Slot) int16 {
 		return i
 	}
 	if t.index == nil {
-		t.index = make(map[Slot]int16)
+		t.index = make(map[Slot]int16, cap(t.ops)/4)
 	}
 	if len(t.index) == maxSlots {
 		t.refuse("more than %d saved results", maxSlots)
