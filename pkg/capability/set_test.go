@@ -147,3 +147,14 @@ func TestTheKernelsLastCapabilityBoundsAll(t *testing.T) {
 		t.Errorf("all is %x, our bounding set %x", all, own.Bounding)
 	}
 }
+
+func TestTheKernelAndProcTellTheSameSets(t *testing.T) {
+	own, err := Own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, err := Read("/proc/self/status")
+	if err != nil || own != told {
+		t.Errorf("capget and prctl say %+v, /proc says %+v (%v)", own, told, err)
+	}
+}

@@ -2,15 +2,17 @@ package cgroup
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/kernel"
 )
 
 // Hierarchy says where this machine keeps its controllers. It is what the
@@ -56,12 +58,11 @@ func Detect() (Hierarchy, error) {
 	if unix.Statfs(usual, &at) == nil && at.Type == unix.CGROUP2_SUPER_MAGIC {
 		return Hierarchy{Unified: usual}.complete()
 	}
-	f, err := os.Open("/proc/self/mountinfo")
+	table, err := kernel.Load("/proc/self/mountinfo")
 	if err != nil {
 		return Hierarchy{}, fmt.Errorf("find the cgroup hierarchies: %w", err)
 	}
-	defer f.Close()
-	h, err := parseMountinfo(f)
+	h, err := parseMountinfo(bytes.NewReader(table))
 	if err != nil {
 		return Hierarchy{}, fmt.Errorf("find the cgroup hierarchies: %w", err)
 	}
@@ -222,6 +223,6 @@ func unescape(s string) string {
 
 // readFile reads a kernel interface file without its last newline.
 func readFile(path string) (string, error) {
-	b, err := os.ReadFile(path)
+	b, err := kernel.Load(path)
 	return strings.TrimSuffix(string(b), "\n"), err
 }

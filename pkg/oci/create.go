@@ -138,7 +138,7 @@ func readConfig(bundle, config string) ([]byte, error) {
 	if !filepath.IsAbs(config) {
 		config = filepath.Join(bundle, config)
 	}
-	text, err := os.ReadFile(config)
+	text, err := kernel.Load(config)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("JSON specification file %s not found in %s", filepath.Base(config), filepath.Dir(config))
 	}
@@ -153,7 +153,7 @@ func hasStartHooks(s *specs.Spec) bool {
 // made of: nothing that is done to the bundle later may have an effect on the
 // container.
 func (c *Created) create(o Options, config []byte) error {
-	if err := os.WriteFile(filepath.Join(c.dir, "config.json"), config, 0o600); err != nil {
+	if err := kernel.Store(filepath.Join(c.dir, "config.json"), config, 0o600); err != nil {
 		return fmt.Errorf("keep the configuration: %w", err)
 	}
 	// The plan can be undone from here on, should we be killed.

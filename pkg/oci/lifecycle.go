@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -144,7 +143,7 @@ func (c *Container) Delete(force bool) error {
 	if err := c.undo(); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(c.dir); err != nil {
+	if err := c.forget(); err != nil {
 		return err
 	}
 	c.poststop()

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"minictr/pkg/cgroup"
+	"minictr/pkg/kernel"
 	"minictr/pkg/runtime"
 	"minictr/pkg/step"
 	"minictr/pkg/systemd"
@@ -95,7 +96,7 @@ func (r Root) Load(id string) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := os.ReadFile(filepath.Join(dir, "state.json"))
+	b, err := kernel.Load(filepath.Join(dir, "state.json"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENAMETOOLONG) {
 		return nil, ErrNotFound
 	}
@@ -178,15 +179,27 @@ func (r Root) List() ([]*Container, error) {
 }
 
 func (c *Container) save() error {
-	b, err := json.Marshal(c)
+	b, err := c.encode()
 	if err != nil {
 		return err
 	}
 	tmp := filepath.Join(c.dir, "state.json.tmp")
-	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+	if err := kernel.Store(tmp, b, 0o600); err != nil {
 		return fmt.Errorf("save the state of %s: %w", c.ID, err)
 	}
-	return os.Rename(tmp, filepath.Join(c.dir, "state.json"))
+	return unix.Rename(tmp, filepath.Join(c.dir, "state.json"))
+}
+
+// forget removes what is kept of the container, in the end: its files by name,
+// and then whatever else somebody may have put there.
+func (c *Container) forget() error {
+	for _, name := range []string{"config.json", "state.json", "journal"} {
+		_ = unix.Unlink(filepath.Join(c.dir, name))
+	}
+	if unix.Rmdir(c.dir) == nil {
+		return nil
+	}
+	return os.RemoveAll(c.dir)
 }
 
 // Status asks the kernel, not the file, whether the process lives.
@@ -246,7 +259,7 @@ func (c *Container) RootPath() string {
 // procStat reads the state letter and the start time (clock ticks since boot)
 // of a process. The name in field 2 may hold anything, so parse behind it.
 func procStat(pid int) (state byte, start uint64, err error) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	b, err := kernel.Load("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return 0, 0, err
 	}

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -68,17 +67,16 @@ func ownMappings() ([]mapping, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open("/proc/self/maps")
+	maps, err := kernel.Load("/proc/self/maps")
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	var parts []mapping
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if !strings.HasSuffix(lines.Text(), " "+self) {
+	for line := range strings.Lines(string(maps)) {
+		if !strings.HasSuffix(line, " "+self+"\n") {
 			continue
 		}
-		m, err := parseMapping(lines.Text())
+		m, err := parseMapping(line)
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +109,7 @@ func parseMapping(line string) (m mapping, err error) {
 
 // ownMap reads the fields of proc_pid_stat(5) that PR_SET_MM_MAP wants again.
 func ownMap() (kernel.MMMap, error) {
-	b, err := os.ReadFile("/proc/self/stat")
+	b, err := kernel.Load("/proc/self/stat")
 	if err != nil {
 		return kernel.MMMap{}, err
 	}

@@ -1,12 +1,12 @@
 package runtime
 
 import (
-	"os"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"minictr/pkg/kernel"
 	"minictr/pkg/process"
 )
 
@@ -40,7 +40,7 @@ func confined() bool {
 	if unix.SchedGetaffinity(0, &own) != nil {
 		return true
 	}
-	online, err := os.ReadFile("/sys/devices/system/cpu/online")
+	online, err := kernel.Load("/sys/devices/system/cpu/online")
 	if err != nil {
 		return true
 	}

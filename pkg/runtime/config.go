@@ -11,6 +11,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"minictr/pkg/kernel"
 	"minictr/pkg/network"
 	"minictr/pkg/overlay"
 	"minictr/pkg/rootfs"
@@ -85,7 +86,7 @@ func Load(bundle string) (*Config, error) {
 		return nil, err
 	}
 	path := filepath.Join(bundle, "config.json")
-	text, err := os.ReadFile(path)
+	text, err := kernel.Load(path)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +120,7 @@ func (c *Config) filter() (seccomp.Filter, error) {
 }
 
 func loadJSON(path string, v any) error {
-	b, err := os.ReadFile(path)
+	b, err := kernel.Load(path)
 	if err != nil {
 		return err
 	}

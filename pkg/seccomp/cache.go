@@ -13,6 +13,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/kernel"
 )
 
 // cacheVersion goes into every digest. It must change whenever the compiler or
@@ -36,7 +38,7 @@ func DigestOf(profile []byte, goarch string) string {
 // Whoever can write to dir decides what containers may do: it must be root's.
 func Cached(dir string, profile []byte, goarch string) (Filter, error) {
 	path := filepath.Join(dir, DigestOf(profile, goarch)+".bpf")
-	if b, err := os.ReadFile(path); err == nil {
+	if b, err := kernel.Load(path); err == nil {
 		if f, ok := decode(b); ok {
 			return f, nil
 		}

@@ -4,22 +4,25 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"minictr/pkg/kernel"
 )
 
 // Journal is a file that names the steps that have begun, one a line, written
 // before the step does anything. Whoever finds the journal of a dead process
 // rebuilds its plan from the container's files and undoes those steps.
-type Journal struct{ file *os.File }
+type Journal struct{ fd int }
 
 // OpenJournal opens or makes the journal at path.
 func OpenJournal(path string) (*Journal, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open the journal: %w", err)
+		return nil, fmt.Errorf("open the journal %s: %w", path, err)
 	}
-	return &Journal{f}, nil
+	return &Journal{fd}, nil
 }
 
 // Begin notes that step name is about to run. A line is one write, so a reader
@@ -28,7 +31,7 @@ func (j *Journal) Begin(name string) error {
 	if j == nil {
 		return nil
 	}
-	if _, err := j.file.WriteString(name + "\n"); err != nil {
+	if _, err := unix.Write(j.fd, []byte(name+"\n")); err != nil {
 		return fmt.Errorf("note step %s in the journal: %w", name, err)
 	}
 	return nil
@@ -39,13 +42,13 @@ func (j *Journal) Close() error {
 	if j == nil {
 		return nil
 	}
-	return j.file.Close()
+	return unix.Close(j.fd)
 }
 
 // ReadJournal returns the names of the steps that began, in order. No journal
 // means none. A torn last line (power cut) is of a step that did not run.
 func ReadJournal(path string) ([]string, error) {
-	b, err := os.ReadFile(path)
+	b, err := kernel.Load(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
