@@ -16,7 +16,7 @@ import (
 const oftener = 5
 
 // bundles are the tasks of runtimes alone: run a bundle, run it with docker's seccomp profile, execute a program in a
-// container that runs.
+// container that runs; and what memory they need for that.
 func (b *bench) bundles(runtimes []*contender) {
 	runtimes = slices.DeleteFunc(slices.Clone(runtimes), func(c *contender) bool { return !c.unique }) // unshare
 	if len(runtimes) == 0 {
@@ -34,7 +34,12 @@ func (b *bench) bundles(runtimes []*contender) {
 		b.race(table{task: "seccomp", title: "the same with docker's seccomp profile"}, secured, many)
 	}
 	if b.wants("bundle-exec") {
-		b.raceExec(runtimes, many)
+		sleepers, done := b.sleepers(runtimes)
+		b.race(table{task: "bundle-exec", title: "execute /bin/true in a container of a bundle"}, sleepers, many)
+		done()
+	}
+	if b.wants("peak") {
+		b.peaks(runtimes)
 	}
 }
 
@@ -81,29 +86,35 @@ func addProfile(config map[string]any) error {
 	return err
 }
 
-// raceExec starts a container with each runtime, and measures exec in it.
-func (b *bench) raceExec(runtimes []*contender, counted int) {
+// sleepers starts a container with each runtime, and returns the contenders that execute something in it. done deletes
+// the containers.
+func (b *bench) sleepers(runtimes []*contender) (all []*contender, done func()) {
+	var deletes []func()
+	done = func() {
+		for _, d := range deletes {
+			d()
+		}
+	}
 	sleepers, err := b.derive(runtimes, "bundle-sleep", func(config map[string]any) error {
 		config["process"].(map[string]any)["args"] = []string{"/bin/sleep", "1000"} // change has found a process
 		return nil
 	})
 	if err != nil {
 		b.report.missing("bundle-exec", err)
-		return
+		return nil, done
 	}
-	var all []*contender
 	for i, c := range sleepers {
 		name := fmt.Sprintf("bench-sleep-%d", i)
 		if said, err := c.world.output(nil, append(c.argv, "--detach", name)...); err != nil {
 			b.report.missing(c.name, fmt.Errorf("%w: %s", err, strings.TrimSpace(said)))
 			continue
 		}
-		defer func() {
+		deletes = append(deletes, func() {
 			if _, err := c.world.output(nil, c.argv[0], "delete", "--force", name); err != nil {
 				b.report.missing(c.name+", delete", err)
 			}
-		}()
+		})
 		all = append(all, &contender{name: c.name, argv: []string{c.argv[0], "exec", name, "/bin/true"}, world: c.world})
 	}
-	b.race(table{task: "bundle-exec", title: "execute /bin/true in a container of a bundle"}, all, counted)
+	return all, done
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -34,12 +35,17 @@ var goals = []goal{
 // shimLimit is what an idle shim may occupy, in KiB of PSS.
 const shimLimit = 4 << 10
 
+// peakMargin is how much more memory than crun our runtime may need at most, in KiB.
+const peakMargin = 6 << 10
+
 func (r *report) printGoals(w io.Writer) {
 	fmt.Fprintf(w, "\ngoals\n")
 	for _, g := range goals {
 		mark, text := g.judge(r)
 		fmt.Fprintf(w, "  %-7s %s\n", mark, text)
 	}
+	mark, text := r.judgePeak()
+	fmt.Fprintf(w, "  %-7s %s\n", mark, text)
 	for _, s := range r.shims {
 		if s.engine == "minictr" {
 			fmt.Fprintf(w, "  %-7s minictr-shim below %s PSS when idle: %s\n", verdict(s.pss < shimLimit), mebibytes(shimLimit), mebibytes(s.pss))
@@ -47,6 +53,21 @@ func (r *report) printGoals(w io.Writer) {
 		}
 	}
 	fmt.Fprintf(w, "  %-7s minictr-shim below %s PSS when idle\n", unknown, mebibytes(shimLimit))
+}
+
+// judgePeak compares the peak memory of run, and of exec.
+func (r *report) judgePeak() (mark, text string) {
+	text = "peak: minictr-oci, bundle at most " + mebibytes(peakMargin) + " more than crun, bundle"
+	of := func(name string) int {
+		return slices.IndexFunc(r.peaks, func(p peak) bool { return p.contender == name })
+	}
+	own, peer := of("minictr-oci, bundle"), of("crun, bundle")
+	if own < 0 || peer < 0 {
+		return unknown, text + " (that was not measured)"
+	}
+	o, p := r.peaks[own], r.peaks[peer]
+	return verdict(o.run <= p.run+peakMargin && o.exec <= p.exec+peakMargin),
+		fmt.Sprintf("%s: run %+.1f MiB, exec %+.1f MiB", text, float64(o.run-p.run)/1024, float64(o.exec-p.exec)/1024)
 }
 
 const unknown = "unknown"

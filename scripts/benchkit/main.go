@@ -6,8 +6,8 @@
 //
 // What is compared. Each table is one task, done by every engine that is installed: run a container of `true` with a
 // bridge network, the same without a network (here the runtimes that take a bare bundle compete too, and a bare unshare
-// as the floor), execute a command in a running container, list a hundred containers; and the memory of the process that
-// stays with each container. What could not be measured is listed with the reason.
+// as the floor), execute a command in a running container, list a hundred containers; the memory of the process that
+// stays with each container, and what the runtimes need at most. What could not be measured is listed with the reason.
 //
 // How it is made fair. The contenders take turns, in an order shuffled anew each round, so that a drift of the machine
 // hits all of them; before each turn the room waits until nobody in it is busy, so that one contender's tail is not on
@@ -68,7 +68,7 @@ func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.IntVar(&o.rounds, "rounds", number("BENCH_ROUNDS", 20), "`times` that each command is measured; BENCH_ROUNDS")
 	f.IntVar(&o.warmup, "warmup", number("BENCH_WARMUP", 3), "rounds before that are not counted; BENCH_WARMUP")
-	f.Var(&o.tasks, "tasks", "only these, by comma: bridge, none, run -d, exec, memory, ps, bundle, seccomp, bundle-exec")
+	f.Var(&o.tasks, "tasks", "only these, by comma: bridge, none, run -d, exec, memory, ps, bundle, seccomp, bundle-exec, peak")
 	f.Var(&o.skip, "skip", "leave these out, by comma: docker, podman, crun, runc, unshare")
 	f.StringVar(&o.bin, "bin", "bin", "`directory` with minictr, minictr-shim and minictr-oci")
 	f.StringVar(&o.stage, "stage", "", "internal: which of the bench's own processes this is")

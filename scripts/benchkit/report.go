@@ -21,6 +21,7 @@ type report struct {
 	versions       []string
 	tables         []table
 	shims          []shim
+	peaks          []peak
 	notes          []string
 	absent         []string
 }
@@ -67,6 +68,7 @@ func (r *report) print(w io.Writer) {
 		t.print(w)
 	}
 	printShims(w, r.shims)
+	printPeaks(w, r.peaks)
 	printList(w, "not measured", r.absent)
 	printList(w, "notes", r.notes)
 	r.printGoals(w)
@@ -99,6 +101,17 @@ func printShims(w io.Writer, shims []shim) {
 	for _, s := range shims {
 		fmt.Fprintf(w, tableFormat, s.engine+", "+s.process, mebibytes(s.pss), mebibytes(s.rss), "",
 			fmt.Sprintf("%.2f", float64(s.pss)/float64(shims[0].pss)))
+	}
+}
+
+func printPeaks(w io.Writer, peaks []peak) {
+	if len(peaks) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\npeak memory (RSS) of the runtime's own process, with the bundle's /bin/true\n")
+	fmt.Fprintf(w, tableFormat, "", "run", "exec", "", "ratio")
+	for _, p := range peaks {
+		fmt.Fprintf(w, tableFormat, p.contender, mebibytes(p.run), mebibytes(p.exec), "", fmt.Sprintf("%.2f", float64(p.run)/float64(peaks[0].run)))
 	}
 }
 

@@ -18,7 +18,7 @@ const legacyNote = "in a view of the file system without cgroup2 beside v1, whic
 
 // prepareRuntimes returns the runtimes that can run the bundle, and unshare.
 func (b *bench) prepareRuntimes() (all []*contender) {
-	if !slices.ContainsFunc([]string{"none", "bundle", "seccomp", "bundle-exec"}, b.wants) {
+	if !slices.ContainsFunc([]string{"none", "bundle", "seccomp", "bundle-exec", "peak"}, b.wants) {
 		return nil
 	}
 	if err := b.configure(); err != nil {
