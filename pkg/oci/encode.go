@@ -33,6 +33,7 @@ func (c *Container) encode() ([]byte, error) {
 	}
 	inner = appendIf(inner, o.NoPivot, `,"noPivot":true`)
 	inner = appendIf(inner, o.NoNewKeyring, `,"noNewKeyring":true`)
+	inner = appendIf(inner, o.Systemd, `,"systemdCgroup":true`)
 	if len(inner) > 0 {
 		inner = inner[1:] // its comma
 	}

@@ -12,7 +12,7 @@ func TestTheStateIsWrittenAsEncodingJSONWouldWriteIt(t *testing.T) {
 	full := Container{
 		ID: "a_B.9+-", Bundle: "/b\"u\\n\ndle/\x01/é/<&>", PID: 1 << 22, Started: 1<<64 - 1, Gate: 7, Open: true,
 		Created: time.Date(2026, 11, 22, 1, 2, 3, 456000000, time.UTC), Vacant: true,
-		Options: Options{Run: true, PreserveFDs: 3, NoPivot: true, NoNewKeyring: true},
+		Options: Options{Run: true, PreserveFDs: 3, NoPivot: true, NoNewKeyring: true, Systemd: true},
 	}
 	// A field that is new is a field that encode does not know of.
 	for _, s := range []reflect.Value{reflect.ValueOf(full), reflect.ValueOf(full.Options)} {
