@@ -56,9 +56,6 @@ func (e *Engine) Create(ctx context.Context, c config.Config, o ImageOptions) (*
 		Image:  Image{ID: img.ID.String(), Name: imageName(c.Image, img), Config: img.Config.Config},
 		Layers: img.LowerDirs(), Health: health(&c, img),
 	}
-	if r.Health != nil && c.Runtime != "" {
-		return nil, errors.New("health checks are run in containers of our own runtime only: leave out --runtime, or add --no-healthcheck")
-	}
 	if _, err := (&Container{Record: r}).logTag(c.Log.Options["tag"]); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"minictr/pkg/rootfs"
 	"minictr/pkg/runtime"
 	"minictr/pkg/terminal"
 )
@@ -46,13 +47,14 @@ func (e *Engine) delegate(c *runtime.Config, path string) error {
 	switch name := filepath.Base(path); {
 	case len(c.Subpaths) > 0:
 		return fmt.Errorf("--runtime %s: a part of a volume (volume-subpath) is mounted by our own runtime only", name)
-	case len(c.Secrets) > 0:
-		return fmt.Errorf("--runtime %s: secrets are handed over by our own runtime only", name)
 	case slices.ContainsFunc(c.Spec.Linux.Namespaces, userns):
 		return fmt.Errorf("--runtime %s: the layers of a user namespace (--userns auto) are mounted by our own runtime only", name)
 	}
 	c.Other = &runtime.Other{Path: path, Root: filepath.Join(e.Dirs.RunDir(c.ID), "runtime")}
 	c.Spec.Version = portableVersion(c.Spec)
+	if len(c.Secrets) > 0 {
+		c.Spec.Mounts = append(c.Spec.Mounts, rootfs.SecretBinds(c.Secrets, c.LentSecrets())...)
+	}
 	if c.Network == nil {
 		return nil
 	}

@@ -55,6 +55,10 @@ func (c *Config) OtherLog() string { return filepath.Join(c.Bundle, otherLog) }
 // ConsoleSocket is where create connects to hand over a terminal's master.
 func (c *Config) ConsoleSocket() string { return filepath.Join(c.Bundle, otherConsole) }
 
+// LentSecrets is the directory where the other runtime finds the secrets, on a
+// tmpfs that exists in its mount namespace only.
+func (c *Config) LentSecrets() string { return filepath.Join(c.Bundle, "secrets") }
+
 // OtherCommand is a command line of the other runtime.
 func (c *Config) OtherCommand(args ...string) []string {
 	return append([]string{c.Other.Path, "--root", c.Other.Root, "--log", c.OtherLog(), "--log-format", "json"}, args...)
@@ -70,12 +74,12 @@ func (c *Config) OtherProgram(args ...string) step.Program {
 	}, c.becomeOther(args)...)}
 }
 
-// otherEnv is the runtime's own environment; the container's is in config.json.
-var otherEnv = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+// OtherEnv is the runtime's own environment; the container's is in config.json.
+var OtherEnv = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
 func (c *Config) becomeOther(args []string) []kernel.Call {
 	argv := c.OtherCommand(args...)
-	exec := kernel.Execve(c.Other.Path, argv, otherEnv).As(strings.Join(argv, " "))
+	exec := kernel.Execve(c.Other.Path, argv, OtherEnv).As(strings.Join(argv, " "))
 	exec.Allow = nil // there is no other candidate
 	return []kernel.Call{
 		kernel.Chdir(c.Bundle),
@@ -93,13 +97,22 @@ func (b *builder) otherPlan() {
 		b.add(network.Prepare(c.Network)...)
 		set.New |= unix.CLONE_NEWNET
 	}
+	if len(c.Secrets) > 0 {
+		b.add(rootfs.OpenSecrets(c.Secrets))
+	}
 	b.add(namespace.Clone(set, 0, ""))
+	if len(c.Secrets) > 0 {
+		b.add(rootfs.CloseSecrets(c.Secrets))
+	}
 	if c.Network != nil {
 		b.add(network.Attach(c.Network)...)
 	}
 	b.add(rootfs.Private(unix.MS_SLAVE))
 	if c.Overlay != nil {
 		b.add(overlay.Mount(*c.Overlay, b.rootPath()))
+	}
+	if len(c.Secrets) > 0 {
+		b.add(rootfs.SecretsAt(c.Secrets, c.LentSecrets()))
 	}
 	if c.Network != nil {
 		b.add(network.Configure(c.Network))

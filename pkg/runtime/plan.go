@@ -92,6 +92,9 @@ func Plan(c *Config, io IO) (step.Plan, error) {
 		b.add(rootfs.OpenSecrets(c.Secrets))
 	}
 	b.clone()
+	if len(c.Secrets) > 0 {
+		b.add(rootfs.CloseSecrets(c.Secrets))
+	}
 	b.hostBeside()
 	b.identity()
 	b.tree(mounts)

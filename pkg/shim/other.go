@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -107,6 +108,36 @@ func (o *other) freeze(on bool) error {
 	}
 	return nil
 }
+
+// exec has the runtime start one more process like the container's first, with
+// other arguments. The child is the runtime, which ends as the process does; to
+// kill it would leave that alone, so kill ends the process, by the number that
+// the runtime writes down. While the runtime waits for it nobody else has it.
+func (o *other) exec(args []string, in, out int) (child int, kill func(), err error) {
+	file := filepath.Join(o.config.Bundle, probePid)
+	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return 0, nil, err
+	}
+	// What it has to say, without --log, comes among the check's output.
+	argv := append([]string{o.config.Other.Path, "--root", o.config.Other.Root, "exec", "--pid-file", file, o.config.ID}, args...)
+	child, err = syscall.ForkExec(o.config.Other.Path, argv, &syscall.ProcAttr{
+		Dir: o.config.Bundle, Env: runtime.OtherEnv, Files: []uintptr{uintptr(in), uintptr(out), uintptr(out)},
+	})
+	if err != nil {
+		return 0, nil, fmt.Errorf("run %s exec: %w", o.name(), err)
+	}
+	return child, func() {
+		text, err := os.ReadFile(file)
+		pid, cerr := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err != nil || cerr != nil { // it has not come so far
+			pid = child
+		}
+		_ = unix.Kill(pid, unix.SIGKILL)
+	}, nil
+}
+
+// probePid is where the runtime writes the number of a health check's process.
+const probePid = "health.pid"
 
 // observer is who is told of the plan. The process that a plan for another
 // runtime ends with is that runtime: the program runs only later.

@@ -24,10 +24,6 @@ const maxOutput = 4096
 // same plan as exec's. It is our child, so we know how it ends.
 func (s *shim) probe(stop <-chan struct{}, check HealthCheck, pid int) (record.Probe, error) {
 	result := record.Probe{Start: time.Now().UTC()}
-	plan, err := s.probePlan(check, pid)
-	if err != nil {
-		return result, err
-	}
 	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return result, err
@@ -39,16 +35,14 @@ func (s *shim) probe(stop <-chan struct{}, check HealthCheck, pid int) (record.P
 	}
 	from := ours(ends[0], "health check")
 	defer from.Close()
-	child, err := startOnOwnThread(step.Runner{Slots: map[kernel.Slot]int{
-		process.Stdin: null, process.Stdout: ends[1], process.Stderr: ends[1],
-	}}, plan)
+	child, kill, err := s.startProbe(check, pid, null, ends[1])
 	_ = unix.Close(ends[1])
 	if err != nil {
 		return result, err
 	}
 	text := make(chan string, 1)
 	go func() { text <- firstBytes(from, maxOutput) }()
-	code, late := reap(child, check.Timeout, stop)
+	code, late := reap(child, check.Timeout, stop, kill)
 	// Whoever it has left behind may hold the pipe open for ever.
 	_ = from.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 	result.End, result.ExitCode, result.Output = time.Now().UTC(), code, <-text
@@ -61,6 +55,21 @@ func (s *shim) probe(stop <-chan struct{}, check HealthCheck, pid int) (record.P
 		result.Output = message
 	}
 	return result, nil
+}
+
+// startProbe starts the check's command with these descriptors. kill ends it.
+func (s *shim) startProbe(check HealthCheck, pid, in, out int) (child int, kill func(), err error) {
+	if s.other != nil {
+		return s.other.exec(check.Args, in, out)
+	}
+	plan, err := s.probePlan(check, pid)
+	if err != nil {
+		return 0, nil, err
+	}
+	child, err = startOnOwnThread(step.Runner{Slots: map[kernel.Slot]int{
+		process.Stdin: in, process.Stdout: out, process.Stderr: out,
+	}}, plan)
+	return child, func() { _ = unix.Kill(child, unix.SIGKILL) }, err
 }
 
 // probePlan is the plan of a process like the container's first, with other
@@ -107,9 +116,9 @@ func firstBytes(f *os.File, limit int) string {
 	}
 }
 
-// reap waits for the end of a child of ours, which is killed when its time is
-// over or nobody wants to know any more.
-func reap(pid int, timeout time.Duration, stop <-chan struct{}) (code int, late bool) {
+// reap waits for the end of a child of ours. It is killed when its time is over
+// or nobody wants to know any more.
+func reap(pid int, timeout time.Duration, stop <-chan struct{}, kill func()) (code int, late bool) {
 	ended := make(chan struct{})
 	go func() { // ends with the child, whose number stays its own until it is reaped below
 		defer close(ended)
@@ -122,9 +131,9 @@ func reap(pid int, timeout time.Duration, stop <-chan struct{}) (code int, late 
 	case <-ended:
 	case <-timer.C:
 		late = true
-		_ = unix.Kill(pid, unix.SIGKILL)
+		kill()
 	case <-stop:
-		_ = unix.Kill(pid, unix.SIGKILL)
+		kill()
 	}
 	<-ended
 	var status syscall.WaitStatus
