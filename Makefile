@@ -56,15 +56,18 @@ vm: build ## a root shell in a VM with Debian's kernel and pure cgroup v2, with 
 test-vm: build ## the tests that need the VM, alone
 	scripts/test vm
 
-bench: build ## compare start-up times with the engines that are installed (needs root)
-	@[ -x scripts/bench ] || { echo "make bench: scripts/bench is not here"; exit 1; }
-	scripts/bench
+bench: build ## compare start-up times with the engines that are installed; WRITE=1: into docs/speed.md (needs root)
+	$(SUDO) scripts/bench $(if $(WRITE),-markdown bin/.speed) $(ARGS)
+	[ -z "$(WRITE)" ] || $(GO) run ./scripts/docs docs/speed.md speed <bin/.speed
+	@rm -f bin/.speed
 
 soak: build ## mistreat minictr for minutes: crowds, kills, full disks, torn files; prints a table (needs root)
 	$(SUDO) $(shell command -v $(GO)) run ./scripts/soak -bin bin
 
-conformance: build ## the OCI's validation suite against bin/minictr-oci, as a table (needs root)
-	cd scripts/conformance && $(SUDO) $(shell command -v $(GO)) run . -runtime ../../bin/minictr-oci
+conformance: build ## the OCI's validation suite against bin/minictr-oci, as a table; WRITE=1: into docs/runtimes.md (needs root)
+	cd scripts/conformance && $(SUDO) $(shell command -v $(GO)) run . -runtime ../../bin/minictr-oci $(if $(WRITE),-markdown ../../bin/.table)
+	[ -z "$(WRITE)" ] || $(GO) run ./scripts/docs docs/runtimes.md conformance <bin/.table
+	@rm -f bin/.table
 
 engines: build ## containerd, podman and docker use bin/minictr-oci, as a table; WRITE=1: into docs/runtimes.md (needs root)
 	GOOS= GOARCH= $(GO) build -o bin/.engines ./scripts/engines
@@ -79,7 +82,6 @@ holes: ## open known holes, one at a time, to see that the tests find them; WRIT
 
 docs: ## regenerate generated text (CLI reference, step tables, chapter map)
 	$(GO) generate ./...
-	$(GO) run ./scripts/docs docs/runtimes.md conformance scripts/conformance/known-failures
 
 deps: ## install what building and testing need through apt (list: scripts/deps)
 	scripts/deps install

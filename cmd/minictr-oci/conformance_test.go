@@ -19,7 +19,8 @@ func TestTheValidationSuitePassesButForKnownFailures(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "run", ".", "-runtime", binary(t))
+	markdown := filepath.Join(t.TempDir(), "markdown")
+	cmd := exec.CommandContext(ctx, "go", "run", ".", "-runtime", binary(t), "-markdown", markdown)
 	cmd.Dir = filepath.Join("..", "..", "scripts", "conformance")
 	file, err := os.Create(filepath.Join(t.TempDir(), "table"))
 	if err != nil {
@@ -34,6 +35,10 @@ func TestTheValidationSuitePassesButForKnownFailures(t *testing.T) {
 	}
 	t.Logf("\n%s", bytes.TrimSpace(table))
 	if failure != nil {
-		t.Error(failure)
+		t.Fatal(failure)
+	}
+	document, _ := os.ReadFile(filepath.Join("..", "..", "docs", "runtimes.md"))
+	if made, err := os.ReadFile(markdown); err != nil || !bytes.Contains(document, bytes.TrimSpace(made)) {
+		t.Errorf("docs/runtimes.md has another table: run make conformance WRITE=1 (%v)", err)
 	}
 }

@@ -79,12 +79,16 @@ func verdict(met bool) string {
 	return "MISSED"
 }
 
+func (g goal) String() string {
+	if g.peer != "" {
+		return fmt.Sprintf("%s: %s at most %g times %s", g.task, g.contender, g.factor, g.peer)
+	}
+	return fmt.Sprintf("%s: %s at most %s", g.task, g.contender, g.limit)
+}
+
 // judge says whether a goal is met, or that it cannot be known.
 func (g goal) judge(r *report) (mark, text string) {
-	text = fmt.Sprintf("%s: %s at most %s", g.task, g.contender, g.limit)
-	if g.peer != "" {
-		text = fmt.Sprintf("%s: %s at most %g times %s", g.task, g.contender, g.factor, g.peer)
-	}
+	text = g.String()
 	own, ok := r.find(g.task, g.contender)
 	if !ok {
 		return unknown, text + " (it was not measured)"

@@ -60,7 +60,10 @@ func inside(o options) error {
 	b.bundles(runtimes)
 	b.report.load = load()
 	b.report.print(os.Stdout)
-	return nil
+	if o.markdown == "" {
+		return nil
+	}
+	return os.WriteFile(o.markdown, []byte(b.report.markdown(time.Now())), 0o644)
 }
 
 // look runs a command in the room.

@@ -33,6 +33,7 @@ type options struct {
 	rounds, warmup int
 	tasks, skip    list
 	bin            string
+	markdown       string   // a file for the tables as ratios
 	stage          string   // which of the processes this is; empty: the one the user started
 	args           []string // what follows the flags
 }
@@ -71,6 +72,7 @@ func parse(args []string) (o options, err error) {
 	f.Var(&o.tasks, "tasks", "only these, by comma: bridge, none, run -d, exec, memory, ps, bundle, seccomp, bundle-exec, peak")
 	f.Var(&o.skip, "skip", "leave these out, by comma: docker, podman, crun, runc, unshare")
 	f.StringVar(&o.bin, "bin", "bin", "`directory` with minictr, minictr-shim and minictr-oci")
+	f.StringVar(&o.markdown, "markdown", "", "write the tables as ratios to this `file`, too, for a document")
 	f.StringVar(&o.stage, "stage", "", "internal: which of the bench's own processes this is")
 	if err := f.Parse(args); err != nil {
 		return o, err

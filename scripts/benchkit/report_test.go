@@ -121,3 +121,27 @@ func TestNothingMeasuredMeansNothingReached(t *testing.T) {
 		t.Errorf("got %s", &out)
 	}
 }
+
+func TestTheDocumentHasRatiosAndNoMilliseconds(t *testing.T) {
+	r := sample()
+	r.peaks = []peak{{"minictr-oci, bundle", 6 << 10, 5 << 10}, {"crun, bundle", 3 << 10, 2 << 10}}
+	got := r.markdown(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	for _, line := range []string{
+		"2026-01-02, Linux ", " 20 rounds in turns. minictr 1, docker 2.\n",
+		"| run, bridge | median | fastest |\n|---|---|---|\n| minictr | 1.00 | 1.00 |\n",
+		"| docker | 20.00 | 21.00 |\n",
+		"| podman, conmon | 1.0 MiB | 0.33 |\n",
+		"| crun, bundle | 3.0 MiB | 2.0 MiB | 0.50 |\n",
+		"| bridge: minictr at most 0.1 times docker | met |\n",
+		"| exec: minictr at most 0.1 times docker | unknown |\n",
+		"more than crun, bundle: run +3.0 MiB, exec +3.0 MiB | met |\n",
+		"| minictr-shim below 4.0 MiB PSS when idle | met |\n",
+	} {
+		if !strings.Contains(got, line) {
+			t.Errorf("this is missing: %q", line)
+		}
+	}
+	if strings.Contains(got, " ms") || strings.Contains(got, "CPU") {
+		t.Errorf("figures or names of one machine in\n%s", got)
+	}
+}

@@ -1,7 +1,7 @@
 // Command conformance runs the OCI's own validation programs (opencontainers/
 // runtime-tools) against an OCI runtime and prints a table.
 //
-//	go run . [-runtime ../../bin/minictr-oci] [-known known-failures] [PROGRAM…]
+//	go run . [-runtime ../../bin/minictr-oci] [-known known-failures] [-markdown FILE] [PROGRAM…]
 //
 // The programs come from the Go module that go.mod pins and are built here. A
 // program passes if it exits with 0 and reports no "not ok". What is known to
@@ -31,53 +31,57 @@ func main() {
 	runtime := flag.String("runtime", "../../bin/minictr-oci", "the runtime to test")
 	known := flag.String("known", "known-failures", "file with the programs that are known to fail")
 	timeout := flag.Duration("timeout", 60*time.Second, "for each program")
+	markdown := flag.String("markdown", "", "write the table there too, for a document")
 	logs := flag.String("logs", "", "directory that keeps the programs' output")
 	flag.Parse()
-	ok, err := run(*runtime, *known, *logs, *timeout, flag.Args())
+	t, err := run(*runtime, *known, *logs, *timeout, flag.Args())
+	if err == nil && *markdown != "" {
+		err = os.WriteFile(*markdown, []byte(t.markdown()), 0o644)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "conformance:", err)
 		os.Exit(2)
 	}
-	if !ok {
+	if !t.finish(flag.NArg() == 0) {
 		os.Exit(1)
 	}
 }
 
-func run(runtime, known, logs string, timeout time.Duration, only []string) (bool, error) {
+func run(runtime, known, logs string, timeout time.Duration, only []string) (*table, error) {
 	path, err := exec.LookPath(runtime)
 	if err == nil {
 		path, err = filepath.Abs(path)
 	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	reasons, err := readKnown(known)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "conformance")
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	programs, err := build(dir)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if len(only) > 0 {
 		programs = only
 	}
-	t := table{reasons: reasons}
+	t := &table{reasons: reasons}
 	for _, p := range programs {
 		out, err := runOne(dir, path, p, timeout)
 		if logs != "" {
 			if err := os.WriteFile(filepath.Join(logs, p), out, 0o644); err != nil {
-				return false, err
+				return nil, err
 			}
 		}
 		t.add(p, judge(out, err))
 	}
-	return t.finish(len(only) == 0), nil
+	return t, nil
 }
 
 // build compiles the programs and puts beside them what they look for in their
@@ -205,12 +209,21 @@ func readKnown(path string) (map[string]string, error) {
 type table struct {
 	reasons           map[string]string
 	passed            int
+	rows              []string // of the document
 	expected          []string
 	failed, recovered []string
 }
 
 func (t *table) add(program, failure string) {
 	reason, known := t.reasons[program]
+	switch {
+	case failure == "":
+		t.rows = append(t.rows, "| "+program+" | passes |")
+	case known:
+		t.rows = append(t.rows, "| "+program+" | fails: "+reason+" |")
+	default:
+		t.rows = append(t.rows, "| "+program+" | fails |")
+	}
 	switch {
 	case failure == "" && known:
 		t.recovered = append(t.recovered, program)
@@ -225,6 +238,13 @@ func (t *table) add(program, failure string) {
 		t.failed = append(t.failed, program)
 		fmt.Printf("%-40s FAIL: %s\n", program, failure)
 	}
+}
+
+// markdown is the table for a document: what a program says when it fails is
+// not always the same, and not in there.
+func (t *table) markdown() string {
+	passed := t.passed + len(t.recovered)
+	return fmt.Sprintf("%d of %d programs pass.\n\n| program | result |\n|---|---|\n%s\n", passed, len(t.rows), strings.Join(t.rows, "\n"))
 }
 
 // finish prints the count; whole says that all programs were run.
