@@ -33,6 +33,9 @@ func newRoot(a *app) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
+	if completing(a.args) {
+		a.offerWords(root)
+	}
 	root.CompletionOptions.DisableDefaultCmd = len(root.Commands()) == 1
 	return root
 }
