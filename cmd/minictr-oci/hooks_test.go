@@ -136,3 +136,48 @@ func TestAFailingPoststopHookDoesNotKeepTheContainer(t *testing.T) {
 	}
 	b.fail(1, "container does not exist", "state", b.id)
 }
+
+// What a hook finds below the root is what the program will find, and what it
+// mounts there stays: so devices and libraries of the host come into containers.
+func TestHooksSeeTheMountsAndAddTheirOwn(t *testing.T) {
+	for name, change := range map[string]func(*bench){
+		"as usual":              func(*bench) {},
+		"with a read-only /dev": func(b *bench) { b.spec.Mounts[1].Options = append(b.spec.Mounts[1].Options, "ro") },
+		"in a user namespace": func(b *bench) {
+			ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
+			b.spec.Linux.Namespaces = append(b.spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+			b.spec.Linux.UIDMappings, b.spec.Linux.GIDMappings = ids, ids
+			if err := os.Chmod(filepath.Dir(b.dir), 0o755); err != nil { // its root has to come there
+				b.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			file := filepath.Join(b.dir, "library")
+			if err := os.WriteFile(file, []byte("of the host\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range []string{"proc", "dev", "sys"} { // root of a user namespace could not make them
+				if err := os.Mkdir(filepath.Join(b.bundle, "rootfs", d), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			change(b)
+			root := filepath.Join(b.bundle, "rootfs")
+			script := "test -e " + root + "/proc/self && test -c " + root + "/dev/null && touch " + root + "/dev/library && mount --bind " + file + " " + root + "/dev/library"
+			b.spec.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: []string{"PATH=/bin:/usr/bin:/sbin"}}}}
+			if out := b.run("cat", "/dev/library"); out != "of the host\n" {
+				t.Errorf("the program reads %q", out)
+			}
+			if out := b.run("ls", "/"); strings.Contains(out, "usr") || strings.Contains(out, "boot") {
+				t.Errorf("the program's root:\n%s", out)
+			}
+			for line := range strings.Lines(b.run("cat", "/proc/self/mountinfo")) {
+				if point := strings.Fields(line)[4]; strings.HasPrefix(point, "/tmp") || strings.HasPrefix(point, "/usr") || strings.HasPrefix(point, "/run") {
+					t.Errorf("a mount of the host: %s", line)
+				}
+			}
+		})
+	}
+}

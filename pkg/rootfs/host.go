@@ -81,14 +81,20 @@ func Taken(mounts []Mount) []Mount {
 }
 
 // BindTaken is Bind for a root that HostSources has taken. It goes on top of
-// "/", the one place that is there for sure, until it becomes "/" itself.
-func BindTaken(dir string) step.Step {
+// "/", the one place that is there for sure, until it becomes "/" itself. Hooks
+// look for it in its own place: with inPlace it goes there, if this process may
+// enter the directories above.
+func BindTaken(dir string, inPlace bool) step.Step {
+	const bound kernel.Slot = "root-in-place"
+	bind := kernel.MoveMount(kernel.FD(step.Root), "", kernel.AtFDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH).As("mount --rbind " + dir + " /")
+	calls := []kernel.Call{bind}
+	if inPlace {
+		there := kernel.MoveMount(kernel.FD(step.Root), "", kernel.AtFDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH).As("mount --rbind " + dir + " " + dir)
+		calls = []kernel.Call{there.Allowing(unix.EACCES).Into(bound), bind.IfFailed(bound)}
+	}
 	return step.Step{
-		Name: "rootfs.bind", Topic: book.CopyOnWrite, Side: step.Inside,
-		Why: "pivot_root accepts only a mount point as the new root",
-		Calls: []kernel.Call{
-			kernel.MoveMount(kernel.FD(step.Root), "", kernel.AtFDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH).As("mount --rbind " + dir + " /"),
-		},
+		Name: "rootfs.bind", Topic: book.CopyOnWrite, Side: step.Inside, Calls: calls,
+		Why:  "pivot_root accepts only a mount point as the new root",
 		Rule: "the mount exists in the container's mount namespace only and goes with it",
 		Risk: "without a root of its own the container would run on the host's",
 	}

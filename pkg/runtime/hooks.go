@@ -17,9 +17,9 @@ import (
 )
 
 // The hooks of a configuration are programs of whoever manages the host. Three
-// kinds of six are steps of the plan: they run when the namespaces and the root
-// exist and before the pivot, with the child at a barrier. The others belong to
-// the commands of the life cycle that come after the plan (package oci).
+// kinds of six are steps of the plan: they run when the namespaces, the root and
+// its mounts exist and before the pivot, with the child at a barrier. The others
+// belong to the commands of the life cycle that come after the plan (package oci).
 
 // State is what a hook reads and the state command prints (runtime-spec
 // runtime.md, "State").
@@ -59,16 +59,19 @@ func (c *Config) hook(h specs.Hook, status specs.ContainerState, enter []kernel.
 	return p
 }
 
+// hasHooks reports hooks of create.
+func (b *builder) hasHooks() bool {
+	h := b.spec.Hooks
+	//lint:ignore SA1019 prestart is deprecated and still in use
+	return h != nil && len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) > 0
+}
+
 // hooks adds the hooks of create, and the barrier around them.
 func (b *builder) hooks() {
 	h := b.spec.Hooks
-	//lint:ignore SA1019 prestart is deprecated and still in use
-	if h == nil || len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) == 0 {
-		return
-	}
 	b.add(step.Step{
 		Name: "hooks.meet", Topic: book.OCI, Side: step.Inside,
-		Why:   "the namespaces and the root exist and the pivot is still to come: the moment that hooks are promised",
+		Why:   "the namespaces, the root and its mounts exist and the pivot is still to come: the moment that hooks are promised",
 		Calls: []kernel.Call{kernel.Tell()},
 		Rule:  "it is a message",
 	})

@@ -11,7 +11,8 @@ import (
 	"minictr/pkg/step"
 )
 
-// TestNoPathOfTheContainerIsUsedBeforeThePivot: as long as the host's files can
+// TestNoPathOfTheContainerIsUsedBeforeThePivot (with hooks: before the process
+// has changed its root directory, see rootfs.StepIn): as long as the host's files can
 // be reached by their names, no call is made with a path that the image or the
 // configuration has chosen inside the container. So no link of an image can lead
 // a mount, a mask or a working directory to the host (CVE-2019-19921,
@@ -34,9 +35,12 @@ func TestNoPathOfTheContainerIsUsedBeforeThePivot(t *testing.T) {
 		}
 	}
 	for name, more := range map[string]func(*runtime.Config){
-		"layers":         func(*runtime.Config) {},
-		"a directory":    func(c *runtime.Config) { c.Overlay = nil },
-		"no pivot":       func(c *runtime.Config) { c.Overlay, c.NoPivot = nil, true },
+		"layers":      func(*runtime.Config) {},
+		"a directory": func(c *runtime.Config) { c.Overlay = nil },
+		"no pivot":    func(c *runtime.Config) { c.Overlay, c.NoPivot = nil, true },
+		"hooks": func(c *runtime.Config) {
+			c.Spec.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/true"}}}
+		},
 		"mounts in turn": func(c *runtime.Config) { c.Ordered = true },
 		"a user namespace": func(c *runtime.Config) {
 			maps := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
@@ -50,7 +54,9 @@ func TestNoPathOfTheContainerIsUsedBeforeThePivot(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			enters := slices.IndexFunc(plan, func(s step.Step) bool { return s.Name == "rootfs.pivot" || s.Name == "rootfs.chroot" })
+			enters := slices.IndexFunc(plan, func(s step.Step) bool {
+				return slices.Contains([]string{"rootfs.pivot", "rootfs.chroot", "rootfs.step-in"}, s.Name)
+			})
 			if enters < 0 {
 				t.Fatal("the plan never enters the root")
 			}

@@ -343,6 +343,7 @@ func (b *builder) tree(mounts []rootfs.Mount) {
 	if b.io.Terminal {
 		b.add(terminal.Open(b.terminal(b.spec.Process)), terminal.Fetch(), terminal.Console(), terminal.Attach())
 	}
+	b.meetHooks()
 	if slices.ContainsFunc(mounts, rootfs.Mount.Sealed) {
 		b.add(rootfs.SealDev())
 	}

@@ -76,17 +76,38 @@ func (b *builder) root(mounts []rootfs.Mount, devices []specs.LinuxDevice) {
 	case b.c.Overlay != nil && !b.userns():
 		b.add(overlay.Mount(*b.c.Overlay, filepath.Join(b.c.Bundle, "rootfs")))
 	case b.userns():
-		b.add(rootfs.BindTaken(b.rootPath()))
+		b.add(rootfs.BindTaken(b.rootPath(), b.hasHooks()))
 	default:
 		b.add(rootfs.Bind(b.rootPath()))
 	}
+	if b.hasHooks() {
+		b.add(rootfs.StepIn())
+	} else {
+		b.pivot()
+	}
+}
+
+// meetHooks: hooks are promised a root with all mounts in it, and the host's
+// files beside it. Until they have run the process has only its root directory
+// changed. That keeps paths of the container inside just as the pivot does.
+func (b *builder) meetHooks() {
+	if !b.hasHooks() {
+		return
+	}
 	b.hooks()
+	if b.ns.Has(unix.CLONE_NEWNS) {
+		b.add(rootfs.StepOut())
+		b.pivot()
+	}
+}
+
+func (b *builder) pivot() {
 	if b.c.NoPivot {
 		bare, err := rootfs.BareMounts(b.rootPath())
 		b.try(rootfs.Chroot(bare), err)
-	} else {
-		b.add(rootfs.Pivot(unix.MS_SLAVE))
+		return
 	}
+	b.add(rootfs.Pivot(unix.MS_SLAVE))
 }
 
 func (b *builder) cgroupSources(mounts []rootfs.Mount) {
@@ -108,7 +129,6 @@ func (b *builder) sharedRoot(mounts []rootfs.Mount, devices []specs.LinuxDevice)
 		b.add(rootfs.DeviceSources(devices))
 	}
 	b.cgroupSources(mounts)
-	b.hooks()
 	b.add(rootfs.Confine(b.rootPath()))
 }
 

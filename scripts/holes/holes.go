@@ -43,7 +43,7 @@ var holes = []hole{
 	},
 	{
 		name: "CVE-2024-21626", change: "descriptors that our caller has left open reach the program",
-		edits: []edit{{"pkg/process/process.go", "kernel.Umask(umask), kernel.CloseRange(3+keep, unix.CLOSE_RANGE_CLOEXEC)", "kernel.Umask(umask)"}},
+		edits: []edit{{"pkg/process/process.go", "append(kernel.CloseRest(3+keep), kernel.Umask(umask))...", "kernel.Umask(umask)"}},
 		pkg:   oci, test: "TestPreservedDescriptorsReachTheProgramAndNoOthersDo", says: `output "given 0 1 `,
 	},
 	{
