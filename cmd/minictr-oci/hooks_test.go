@@ -97,6 +97,22 @@ func TestHooksRunInOrderAndInTheirNamespaces(t *testing.T) {
 	}
 }
 
+// Engines count on it: what a poststart hook looks at is the program.
+func TestPoststartFindsTheProgramAndNotUs(t *testing.T) {
+	b := newBench(t)
+	b.program("sleep", "1000")
+	out := filepath.Join(b.dir, "program")
+	b.spec.Hooks = &specs.Hooks{Poststart: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", `pid=$(grep -o '"pid":[0-9]*' | cut -d: -f2); cat /proc/$pid/comm > ` + out}, Env: []string{"PATH=/bin:/usr/bin"}}}}
+	b.save()
+	for range 5 {
+		b.do("run", "--detach", b.id)
+		if name, err := os.ReadFile(out); err != nil || string(name) != "sleep\n" {
+			t.Fatalf("the hook found %q, %v", name, err)
+		}
+		b.do("delete", "--force", b.id)
+	}
+}
+
 func TestRunRunsAllHooks(t *testing.T) {
 	b, lines := hookBench(t)
 	b.run("true")

@@ -36,7 +36,8 @@ func (c *Container) Start() error {
 	if err := c.raise(); err != nil {
 		return err
 	}
-	if h := c.Spec.Hooks; h != nil {
+	if h := c.Spec.Hooks; h != nil && len(h.Poststart) > 0 {
+		c.awaitProgram()
 		for i, hook := range h.Poststart {
 			err := c.hostHook("poststart", i, hook, specs.StateRunning)
 			switch {
