@@ -85,7 +85,7 @@ func (e *Engine) shimConfig(c *Container) (shim.Config, error) {
 	s := shim.Config{
 		Log:   log,
 		Stdin: c.Config.OpenStdin, StdinOnce: c.Config.StdinOnce, AutoRemove: c.Config.AutoRemove,
-		Restart: c.policy(), Health: c.healthCheck(), About: c.about(), Joins: joins,
+		Restart: c.policy(), Ending: shim.Ending{Signal: c.StopSignal(), Timeout: c.Config.StopTimeout}, Health: c.healthCheck(), About: c.about(), Joins: joins,
 		Uses: c.connections(),
 	}
 	if c.Config.AutoRemove {

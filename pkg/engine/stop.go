@@ -12,11 +12,12 @@ import (
 	"minictr/pkg/engine/config"
 	"minictr/pkg/network"
 	"minictr/pkg/record"
+	"minictr/pkg/shim"
 	"minictr/pkg/shim/wire"
 )
 
 // DefaultStopTimeout is how long a container has to end when it is asked to.
-const DefaultStopTimeout = 10 * time.Second
+const DefaultStopTimeout = shim.DefaultStopTimeout
 
 // Kill sends a signal. One that ends a container for sure is waited for, as by
 // docker: afterwards the container has ended.

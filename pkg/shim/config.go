@@ -20,6 +20,7 @@ type Config struct {
 	AutoRemove bool           `json:"autoRemove,omitempty"` // the container is removed when it ends
 	Volumes    []string       `json:"volumes,omitempty"`    // anonymous volumes that are removed with it
 	Restart    Policy         `json:"restart,omitzero"`     // what happens after its end
+	Ending     Ending         `json:"ending,omitzero"`      // how it is asked to end
 	Health     *HealthCheck   `json:"health,omitempty"`     // how it is found out whether it works; nil: not at all
 
 	// Joins are the namespaces of other containers that it shares, by kind,

@@ -26,6 +26,9 @@
 // makes next to no garbage, and gives memory back once its container runs
 // (memory.go).
 //
+// A shim that is asked to end, as by the machine's shutdown, asks its container
+// to end first (asked.go).
+//
 // A container may have several runs: [Run] makes it again, from the same files,
 // as its restart policy wants (policy.go, again.go). What other commands ask of
 // a shim, to pause the container for one, is in ask.go, and what is asked of
@@ -34,8 +37,7 @@
 // # What we leave out
 //
 // Processes that other commands start in the container (exec) are those
-// commands' children, not the shim's. A shim that is told to end (SIGTERM)
-// kills its container at once: at a shutdown nobody waits for stop signals.
+// commands' children, not the shim's.
 //
 // Chapter: the engine (containerd-shim), containers. Man pages: prctl(2)
 // PR_SET_PDEATHSIG, wait4(2), pipe(7), unix(7), signal(7).

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,7 +16,6 @@ import (
 
 	"minictr/pkg/kernel"
 	"minictr/pkg/logging"
-	"minictr/pkg/process"
 	"minictr/pkg/record"
 	"minictr/pkg/runtime"
 	"minictr/pkg/shim/wire"
@@ -293,26 +291,6 @@ func (s *shim) update(change func(*record.State)) {
 func startTime(pid int) uint64 {
 	start, _ := record.StartTime(pid) // 0 if it has just ended: then it matters no more
 	return start
-}
-
-// catchSignals takes the signals that ask a process to end, and gives the
-// container none that is ignored.
-func (s *shim) catchSignals() {
-	signal.Notify(s.kill, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT)
-	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP)
-	process.HeedSignals()
-}
-
-// endWhenAsked kills the container when somebody asks the shim to end; what
-// follows is an ordinary end. It ends with the shim.
-func (s *shim) endWhenAsked() {
-	for range s.kill {
-		s.noMore(false)
-		s.program.signal(unix.SIGKILL)
-		if s.status() == record.Paused {
-			_ = s.freeze(false) // cgroup v1: what is frozen does not die
-		}
-	}
 }
 
 const oomScore = "/proc/self/oom_score_adj"

@@ -341,18 +341,3 @@ func TestAContainerStartsOnce(t *testing.T) {
 	_ = s.Signal(syscall.SIGKILL)
 	b.wait(s)
 }
-
-func TestAskedToEndTheShimEndsItsContainer(t *testing.T) {
-	b := newBox(t, "sleep 1000")
-	o, _, _ := b.options()
-	s := b.start(o)
-	if err := syscall.Kill(b.state().ShimPid, syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if code := b.wait(s); code != 137 {
-		t.Error("code", code)
-	}
-	if st := b.state(); st.Status != record.Exited || st.ExitCode != 137 {
-		t.Errorf("%+v", st)
-	}
-}
