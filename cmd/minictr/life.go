@@ -17,11 +17,22 @@ import (
 // eachContainer does something with every container named, and prints the name
 // as it was given.
 func (a *app) eachContainer(ctx context.Context, args []string, do func(*engine.Engine, *engine.Container) error) error {
+	return a.containers(ctx, a.each, args, do)
+}
+
+// allContainers is eachContainer for all of them at once.
+func (a *app) allContainers(ctx context.Context, args []string, do func(*engine.Engine, *engine.Container) error) error {
+	return a.containers(ctx, a.eachAtOnce, args, do)
+}
+
+type eacher func(args []string, do func(ref string) (printed string, err error)) error
+
+func (a *app) containers(ctx context.Context, each eacher, args []string, do func(*engine.Engine, *engine.Container) error) error {
 	e, err := a.engine(ctx)
 	if err != nil {
 		return err
 	}
-	return a.each(args, func(ref string) (string, error) {
+	return each(args, func(ref string) (string, error) {
 		c, err := e.Get(ref)
 		if err == nil {
 			err = do(e, c)
@@ -49,7 +60,7 @@ what the image says). One that has not ended after ten seconds is killed.`,
 			if cmd.Flags().Changed("time") {
 				timeout = duration(cmd.Flags(), "time", seconds)
 			}
-			return a.eachContainer(cmd.Context(), args, func(e *engine.Engine, c *engine.Container) error {
+			return a.allContainers(cmd.Context(), args, func(e *engine.Engine, c *engine.Container) error {
 				return e.StopWith(cmd.Context(), c, timeout, sig)
 			})
 		},
@@ -84,7 +95,7 @@ asked for (other than SIGKILL and SIGSTOP from outside) do nothing to it.`,
 		Args:              atLeast(1, someContainers),
 		ValidArgsFunction: a.completeRunning,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.eachContainer(cmd.Context(), args, func(e *engine.Engine, c *engine.Container) error {
+			return a.allContainers(cmd.Context(), args, func(e *engine.Engine, c *engine.Container) error {
 				return e.Kill(cmd.Context(), c, sig)
 			})
 		},
@@ -120,7 +131,7 @@ func (a *app) rm(ctx context.Context, args []string, o engine.RemoveOptions) err
 	if err != nil {
 		return err
 	}
-	return a.each(args, func(ref string) (string, error) {
+	return a.eachAtOnce(args, func(ref string) (string, error) {
 		c, err := e.Get(ref)
 		var damaged *engine.DamagedError
 		switch {

@@ -123,3 +123,33 @@ func (a *app) each(args []string, do func(ref string) (printed string, err error
 	}
 	return nil
 }
+
+// eachAtOnce is each for what may wait long, such as for a container's end: it
+// does so for many arguments at once, as docker does, and prints in their order.
+func (a *app) eachAtOnce(args []string, do func(ref string) (printed string, err error)) error {
+	type result struct {
+		printed string
+		err     error
+	}
+	results := make([]chan result, len(args))
+	for i := range results {
+		results[i] = make(chan result, 1)
+	}
+	go func() {
+		places := make(chan struct{}, 50)
+		for i, ref := range args {
+			places <- struct{}{}
+			go func() {
+				printed, err := do(ref)
+				results[i] <- result{printed, err}
+				<-places
+			}()
+		}
+	}()
+	next := 0
+	return a.each(args, func(string) (string, error) {
+		r := <-results[next]
+		next++
+		return r.printed, r.err
+	})
+}
