@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/record"
 )
 
 // target is the container that is mistreated.
@@ -71,6 +74,7 @@ func (w *world) kill(before, args []string, victim string, delay time.Duration) 
 	}
 	err = cmd.Start()
 	time.Sleep(delay)
+	concerned := w.family()
 	if err == nil {
 		for _, pid := range w.find(victim, cmd.Process) {
 			_ = unix.Kill(pid, unix.SIGKILL)
@@ -80,7 +84,42 @@ func (w *world) kill(before, args []string, victim string, delay time.Duration) 
 	if ctx.Err() != nil {
 		return []string{fmt.Sprintf("hangs: %s", r)}
 	}
-	return nil
+	return zombies(concerned)
+}
+
+// family are the shims and their containers' first processes, with the times when they were started.
+func (w *world) family() map[int]uint64 {
+	family := make(map[int]uint64)
+	for _, shim := range w.shims() {
+		for _, pid := range append(children(shim), shim) {
+			family[pid], _ = record.StartTime(pid) // 0: it has ended meanwhile
+		}
+	}
+	return family
+}
+
+// zombies are processes that have ended and that nobody has waited for. What has lost its parent is process 1's to wait
+// for, which may take it a moment.
+func zombies(family map[int]uint64) (problems []string) {
+	for pid, start := range family {
+		for end := time.Now().Add(5 * time.Second); isZombie(pid, start); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				problems = append(problems, fmt.Sprintf("process %d is a zombie", pid))
+				break
+			}
+		}
+	}
+	return problems
+}
+
+func isZombie(pid int, start uint64) bool {
+	now, err := record.StartTime(pid)
+	if err != nil || start == 0 || now != start {
+		return false
+	}
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, _ := bytes.Cut(b, []byte(") "))
+	return bytes.HasPrefix(rest, []byte("Z"))
 }
 
 // find finds the victims. There is one shim at most, so one that we find is the target's; what is not there yet, or any

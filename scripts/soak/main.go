@@ -3,9 +3,9 @@
 //
 //	soak [-bin ./bin] [-seed N] [-short] [CHECK…]
 //
-// Its checks are crowds of clients at once (crowd), SIGKILL of everything that takes part at random moments (kills),
-// machines that have run out of something (scarce), and files that a power cut has torn (torn). Each prints a line of
-// the table, and what it found wrong. The same seed makes the same choices; what the scheduler makes of them differs.
+// Its checks are crowds of clients at once (crowd), SIGKILL of everything that takes part at random moments (kills,
+// policies), machines that have run out of something (disk, read-only, processes, memory), and files that a power cut has
+// torn (torn). Each prints a line of the table, and what it found wrong. The same seed makes the same choices; what the scheduler makes of them differs.
 //
 // Everything happens in a directory of its own, which is MINICTR_ROOT and MINICTR_RUN, and in a mount namespace of its
 // own. The short form is a test, and so runs in `make test`.
@@ -33,12 +33,13 @@ import (
 type plan struct {
 	containers, clients int // crowd
 	rounds              int // kills
-	steps               int // scarce: how many sizes of a limit are tried
+	scenes              int // policies
+	steps               int // disk, processes, memory: how many sizes of a limit are tried
 }
 
 var (
-	whole = plan{containers: 200, clients: 20, rounds: 500, steps: 20}
-	short = plan{containers: 24, clients: 6, rounds: 24, steps: 4}
+	whole = plan{containers: 200, clients: 20, rounds: 500, scenes: 240, steps: 20}
+	short = plan{containers: 24, clients: 6, rounds: 24, scenes: 12, steps: 4}
 )
 
 // check is one kind of mistreatment. It returns how often it did it, and what was wrong.
@@ -48,10 +49,14 @@ type check struct {
 }
 
 var checks = []check{
-	{"crowd", "containers started, stopped and removed by parallel clients", crowd},
-	{"kills", "SIGKILL of client, shim or init at a random moment", kills},
-	{"scarce", "out of disk, of processes, of memory; a read-only root", scarce},
-	{"torn", "records cut off anywhere, as by a power cut", torn},
+	{"crowd", "parallel clients start, stop and remove containers: none lost, none double, nothing left behind", crowd},
+	{"kills", "SIGKILL of client, shim or init at any moment: records true, nothing left, no zombie, names and ports free", kills},
+	{"policies", "the same with restart policies: they still hold after the next command, and their counts", policies},
+	{"disk", "the disk full but for some pages: a clear error, old containers untouched", beside(fullDisk)},
+	{"read-only", "a read-only root: the same", beside(readOnly)},
+	{"processes", "some processes and threads only: the same", beside(fewProcesses)},
+	{"memory", "some megabytes of memory only, for client and shim: the same", beside(littleMemory)},
+	{"torn", "records cut off anywhere, as by a power cut: whole, absent, or removable", torn},
 }
 
 func main() {

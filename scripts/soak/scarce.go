@@ -13,25 +13,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scarce takes away what minictr needs, and gives it back. While it lacks, a container may not come to be, but then the
-// error says why and nothing is left; one that was there before goes on.
-func scarce(w *world, p plan) (rounds int, problems []string) {
-	if r := w.do("run", "-d", "--name", "old", "--network", "none", "--pull", "never", image, "sh", "-c", polite); r.code != 0 {
-		return 1, []string{r.String()}
-	}
-	for _, lack := range []struct {
-		name string
-		try  func(*world, plan) (int, []string)
-	}{
-		{"full disk", fullDisk}, {"read-only root", readOnly}, {"processes", fewProcesses}, {"memory", littleMemory},
-	} {
-		n, wrong := lack.try(w, p)
-		rounds += n
-		for _, text := range append(wrong, w.old()...) {
-			problems = append(problems, lack.name+": "+text)
+// beside takes away what minictr needs, and gives it back, while a container runs. While it lacks, another container may
+// not come to be, but then the error says why and nothing is left; the one that was there before goes on.
+func beside(lack func(*world, plan) (int, []string)) func(*world, plan) (int, []string) {
+	return func(w *world, p plan) (rounds int, problems []string) {
+		if r := w.do("run", "-d", "--name", "old", "--network", "none", "--pull", "never", image, "sh", "-c", polite); r.code != 0 {
+			return 1, []string{r.String()}
 		}
+		rounds, problems = lack(w, p)
+		return rounds, append(problems, w.old()...)
 	}
-	return rounds, problems
 }
 
 // old looks whether the container that was there before still runs, as the only one.
@@ -74,7 +65,7 @@ func (w *world) newOne(wrap func(args ...string) result, want string) []string {
 
 // fullDisk is another world, on a file system of a few megabytes.
 func fullDisk(w *world, p plan) (rounds int, problems []string) {
-	small := &world{bin: w.bin, top: filepath.Join(w.top, "small"), dirs: w.dirs, random: w.random}
+	small := &world{bin: w.bin, top: filepath.Join(w.top, "small"), outputs: w.outputs, dirs: w.dirs, random: w.random}
 	small.dirs.Root = filepath.Join(small.top, "root")
 	small.dirs.Run = filepath.Join(w.top, "small-run")
 	if err := onTmpfs(small.top, func() error {
@@ -112,20 +103,13 @@ func (w *world) fill(p plan) (rounds int, problems []string) {
 		if rounds == 0 {
 			want = "no space left"
 		}
-		problems = append(problems, w.newOne(func(args ...string) result { return w.elsewhere(args...) }, want)...)
+		problems = append(problems, w.newOne(w.do, want)...)
 		if err := os.Remove(filepath.Join(w.top, "filler")); err != nil {
 			return rounds, append(problems, err.Error())
 		}
 		problems = append(problems, w.old()...)
 	}
 	return rounds + 1, append(problems, w.sweep()...)
-}
-
-// elsewhere is do with the output in a file that is not on the full disk.
-func (w *world) elsewhere(args ...string) result {
-	other := *w
-	other.top = filepath.Dir(w.top)
-	return other.do(args...)
 }
 
 // fillBut writes a file until the disk is full, and then takes some pages off it.

@@ -21,10 +21,11 @@ import (
 
 // world is a machine's worth of minictr: its programs, and directories that nobody else uses.
 type world struct {
-	bin    string
-	top    string
-	dirs   record.Dirs
-	random *rand.Rand
+	bin     string
+	top     string
+	outputs string // where commands' output goes: never a disk that is full
+	dirs    record.Dirs
+	random  *rand.Rand
 }
 
 // image is what the containers are made of: the built-in one, imported, so that no registry is asked.
@@ -35,7 +36,7 @@ func newWorld(bin string, random *rand.Rand) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{bin: bin, top: top, dirs: record.Dirs{Root: filepath.Join(top, "root"), Run: filepath.Join(top, "run")}, random: random}
+	w := &world{bin: bin, top: top, outputs: top, dirs: record.Dirs{Root: filepath.Join(top, "root"), Run: filepath.Join(top, "run")}, random: random}
 	if err := w.bringImage(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(top))
 	}
@@ -92,7 +93,7 @@ const patience = 60 * time.Second
 
 // command is a minictr in this world, with its output in a file: what it leaves running cannot hold us up.
 func (w *world) command(ctx context.Context, args ...string) (*exec.Cmd, *os.File, error) {
-	out, err := os.CreateTemp(w.top, "out")
+	out, err := os.CreateTemp(w.outputs, "out")
 	if err != nil {
 		return nil, nil, err
 	}
