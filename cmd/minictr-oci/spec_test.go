@@ -302,6 +302,24 @@ func TestUserNamespacesMapRootToSomebody(t *testing.T) {
 	}
 }
 
+// TestAUserNamespaceWhereMountsAreShared: systemd makes all mounts of a machine
+// shared, and pivot_root takes no root that is.
+func TestAUserNamespaceWhereMountsAreShared(t *testing.T) {
+	b := newBench(t)
+	b.spec.Linux.Namespaces = append(b.spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+	b.spec.Linux.UIDMappings = []specs.LinuxIDMapping{{Size: 1000}}
+	b.spec.Linux.GIDMappings = b.spec.Linux.UIDMappings
+	b.program("echo", "hello")
+	b.save()
+	r, err := b.tryWith(func(c *exec.Cmd) {
+		c.Args = append([]string{"unshare", "--mount", "--propagation", "shared"}, c.Args...)
+		c.Path, c.Err = exec.LookPath("unshare")
+	}, "run", b.id)
+	if err != nil || r.out != "hello\n" {
+		t.Errorf("exit status %d, %v\n%s", r.code, err, r.out)
+	}
+}
+
 func TestASharedMountNamespaceIsLeftAsItWas(t *testing.T) {
 	b := newBench(t)
 	b.without(specs.MountNamespace)

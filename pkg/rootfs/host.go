@@ -26,7 +26,10 @@ const cloneTree = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
 func HostSources(mounts []Mount, masks int, devices []specs.LinuxDevice, root string) step.Step {
 	var calls []kernel.Call
 	if root != "" {
-		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, root, cloneTree|unix.AT_RECURSIVE).Into(step.Root))
+		// Where mounts are shared, as systemd makes them, the copy would be too, and
+		// pivot_root refuses such a root.
+		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, root, cloneTree|unix.AT_RECURSIVE).Into(step.Root),
+			kernel.MountSetattr(kernel.FD(step.Root), "", at(true), 0, 0, unix.MS_SLAVE))
 	}
 	for _, m := range mounts {
 		if m.bind && m.inner == "" {
