@@ -18,10 +18,11 @@ import (
 	"minictr/pkg/oci"
 )
 
-// The tests drive the binary as an engine does. In the VM they do so on pure
-// cgroup v2.
+// The tests drive the binary as an engine does. What depends on cgroups and users
+// is tried in the VM too, on pure cgroup v2 and mounts that are shared.
 //
-//minictr:vm
+//minictr:vm Cgroup|Update|Limit|KillAll|DeleteEnds|TheLifeOf|WrongMoments|ADeviceThat
+//minictr:vm TestUserNamespaces|TestAUserNamespace|SharesTheUsers|ACreatedContainer
 
 func needRoot(t *testing.T) {
 	t.Helper()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -290,4 +291,42 @@ func TestNodesOfTheHostAreFound(t *testing.T) {
 	if all, err := OnHost(); err != nil || len(all) < 6 {
 		t.Errorf("%d devices on this host, %v", len(all), err)
 	}
+}
+
+// TestASignalDoesNotKeepTheFilterOut: the kernel's check of a program stops for
+// a signal with EAGAIN, and this process has signals of its own: Go's, between
+// goroutines.
+func TestASignalDoesNotKeepTheFilterOut(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root to load a program")
+	}
+	filter, err := Filter(nil, "cgroup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	goruntime.LockOSThread()
+	defer goruntime.UnlockOSThread()
+	thread, ended := unix.Gettid(), make(chan struct{})
+	stop := make(chan struct{})
+	go func() { // ends with stop
+		defer close(ended)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = unix.Tgkill(unix.Getpid(), thread, unix.SIGURG)
+			}
+		}
+	}()
+	host := kernel.NewHost()
+	for range 200 {
+		if _, err = host.Do(filter.Calls[0]); err != nil {
+			t.Error(err)
+			break
+		}
+		host.CloseAll()
+	}
+	close(stop)
+	<-ended
 }

@@ -82,7 +82,7 @@ func (h *Host) Do(c Call) (Result, error) {
 	r := Result{State: Done, Start: nanotime()}
 	for {
 		r.Ret, _, r.Errno = syscall.Syscall6(o.nr, o.args[0], o.args[1], o.args[2], o.args[3], o.args[4], o.args[5])
-		if r.Errno != syscall.EINTR {
+		if !interrupted(o.nr, r.Errno) {
 			break
 		}
 	}
@@ -104,6 +104,12 @@ func (h *Host) Do(c Call) (Result, error) {
 		return r, &CallError{Call: c, Text: h.Text(c), Errno: r.Errno}
 	}
 	return r, nil
+}
+
+// interrupted reports whether a signal has ended a call before it did anything:
+// bpf(2) has EAGAIN for that, when the check of a program is given up.
+func interrupted(nr uintptr, err syscall.Errno) bool {
+	return err == syscall.EINTR || err == syscall.EAGAIN && nr == unix.SYS_BPF
 }
 
 // Text prints c with the results it uses filled in.
