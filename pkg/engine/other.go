@@ -96,10 +96,11 @@ func execOther(config *runtime.Config, p *specs.Process, o ExecOptions) (*Execut
 		attr.Files = []*os.File{slave, slave, slave, description}
 		attr.Sys.Setsid, attr.Sys.Setctty = true, true // a new size of the terminal is a signal to its session
 	} else {
-		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+		fd, err := runtime.OpenNull()
 		if err != nil {
 			return nil, err
 		}
+		null := os.NewFile(uintptr(fd), os.DevNull)
 		defer null.Close()
 		for _, f := range []*os.File{o.Stdin, o.Stdout, o.Stderr} {
 			if f == nil {

@@ -41,15 +41,19 @@ func newOther(c *runtime.Config, s *stdio, tty bool) (*other, error) {
 		}
 	}
 	o := &other{config: c}
-	if !tty {
-		return o, nil
-	}
 	var err error
+	if !tty {
+		if s.input.file == nil { // nobody types
+			unix.Close(s.slots[process.Stdin])
+			s.slots[process.Stdin], err = runtime.OpenNull()
+		}
+		return o, err
+	}
 	if o.console, err = listenAt(c.Bundle, filepath.Base(c.ConsoleSocket())); err != nil {
 		return nil, fmt.Errorf("listen for the container's terminal: %w", err)
 	}
 	for _, slot := range []kernel.Slot{process.Stdin, process.Stdout, process.Stderr} {
-		if s.slots[slot], err = unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+		if s.slots[slot], err = runtime.OpenNull(); err != nil {
 			return nil, err
 		}
 	}
