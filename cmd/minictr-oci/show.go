@@ -53,6 +53,9 @@ func (a *app) state(args []string) error {
 	if err != nil || c == nil {
 		return err
 	}
+	if c.PID == 0 { // create is at it, or was killed at it
+		return oci.ErrNotFound
+	}
 	return print(describe(c))
 }
 

@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -27,7 +28,42 @@ func (g Group) Beneath(paths map[string]string) (Group, error) {
 		}
 		g.below[c] = p
 	}
+	if p, ok := paths[""]; ok {
+		g.keepAbove(p)
+	}
 	return g, nil
+}
+
+// keepAbove: a container may have made the cgroup in some of its hierarchies.
+// In the others the process stays in the container's own; if there is none at
+// all, that is found out where the process is to go in.
+func (g Group) keepAbove(p string) {
+	dirs := map[string]string{}
+	if g.Hierarchy.Unified != "" {
+		dirs[""] = path.Join(g.Unified(), p)
+	}
+	for _, c := range g.joined {
+		if _, ok := g.below[c]; !ok {
+			dirs[c] = path.Join(g.Hierarchy.V1[c], g.Path, p)
+		}
+	}
+	missing := []string{}
+	for c, dir := range dirs {
+		if _, err := os.Stat(dir); err != nil {
+			missing = append(missing, c)
+		}
+	}
+	if len(missing) == len(dirs) {
+		return
+	}
+	for _, c := range g.joined {
+		if _, ok := g.below[c]; !ok {
+			g.below[c] = p // below[""] may change for cgroup2
+		}
+	}
+	for _, c := range missing {
+		g.below[c] = ""
+	}
 }
 
 // enteredDirs are joinedDirs, or what Beneath says in their place.

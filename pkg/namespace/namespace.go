@@ -151,8 +151,10 @@ func unshareCommand(flags kernel.CloneFlags) string {
 	return cmd + " sh"
 }
 
-// JoinParent joins, in the parent, the namespaces that only children enter. It
-// has no calls when there are none. Only the calling thread changes.
+// JoinParent joins, in the parent, the namespaces that only children enter, and
+// those of the host's users that nobody can enter any more who is born into a
+// user namespace of his own. It has no calls when there are none. Only the
+// calling thread changes.
 func JoinParent(s Set) (step.Step, bool) {
 	return joinStep(s, step.Host, "namespace.join-parent", true)
 }
@@ -162,10 +164,16 @@ func JoinInside(s Set) (step.Step, bool) {
 	return joinStep(s, step.Inside, "namespace.join", false)
 }
 
+// before reports a namespace to join before a new user namespace is made.
+func (s Set) before(j Join) bool {
+	const reached = unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+	return s.Has(unix.CLONE_NEWUSER) && j.Flag&reached != 0
+}
+
 func joinStep(s Set, side step.Side, name string, children bool) (step.Step, bool) {
 	var calls []kernel.Call
 	for _, j := range s.Join {
-		if (j.Flag&childrenOnly != 0) != children {
+		if (j.Flag&childrenOnly != 0 || s.before(j)) != children {
 			continue
 		}
 		calls = append(calls, j.calls()...)

@@ -31,7 +31,7 @@ func (s Set) TwoBirths(offsets map[string]specs.LinuxTimeOffset) bool {
 func SecondBirth(s Set, later kernel.CloneFlags, offsets map[string]specs.LinuxTimeOffset) (step.Step, error) {
 	var calls []kernel.Call
 	for _, j := range s.Join {
-		if j.Flag&childrenOnly != 0 {
+		if j.Flag&childrenOnly != 0 || s.before(j) {
 			calls = append(calls, j.calls()...)
 		}
 	}

@@ -138,7 +138,7 @@ func readConfig(bundle, config string) ([]byte, error) {
 	if !filepath.IsAbs(config) {
 		config = filepath.Join(bundle, config)
 	}
-	text, err := kernel.Load(config)
+	text, err := readRegular(config)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("JSON specification file %s not found in %s", filepath.Base(config), filepath.Dir(config))
 	}

@@ -11,6 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"minictr/pkg/cgroup"
 	"minictr/pkg/runtime"
 	"minictr/pkg/step"
 )
@@ -188,7 +189,10 @@ func (c *Container) end() error {
 		if c.Status() == specs.StateStopped {
 			return nil
 		}
-		pause = min(2*pause, 10*time.Millisecond)
+		if pause = 2 * pause; pause > 10*time.Millisecond {
+			pause = 10 * time.Millisecond
+			cgroup.ThawProcess(c.PID) // somebody may have put it elsewhere, and stopped it there
+		}
 	}
 	return fmt.Errorf("process %d does not end", c.PID)
 }
