@@ -48,13 +48,13 @@ func inside(o options) error {
 		{"run -d", "run -d --rm IMAGE true, until the command returns", b.detached},
 		{"exec", "exec CONTAINER true", b.exec},
 		{"ps", fmt.Sprintf("ps -a, with %d containers", records), b.ps},
+		{"ps 1000", fmt.Sprintf("ps -a, with %d containers", manyRecords), b.manyPs},
 	} {
 		if b.wants(t.name) {
 			b.race(table{task: t.name, title: t.title}, t.contenders(), b.rounds)
 		}
-		// Before there are a hundred containers: an idle shim is what is weighed.
-		if t.name == "exec" && b.wants("memory") {
-			b.weigh()
+		if t.name == "exec" {
+			b.withFewContainers()
 		}
 	}
 	b.bundles(runtimes)
@@ -64,6 +64,19 @@ func inside(o options) error {
 		return nil
 	}
 	return os.WriteFile(o.markdown, []byte(b.report.markdown(time.Now())), 0o644)
+}
+
+// withFewContainers is what comes before there are a hundred containers: an idle shim is what is weighed.
+func (b *bench) withFewContainers() {
+	if b.wants("memory") {
+		b.weigh()
+	}
+	if b.wants("growth") {
+		b.grow()
+	}
+	if b.wants("start") {
+		b.crowd()
+	}
 }
 
 // look runs a command in the room.

@@ -31,6 +31,7 @@ import (
 // options are what the flags say. The processes inside the room get the same flags.
 type options struct {
 	rounds, warmup int
+	long           bool // also what takes other engines minutes
 	tasks, skip    list
 	bin            string
 	markdown       string   // a file for the tables as ratios

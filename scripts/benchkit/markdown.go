@@ -26,6 +26,12 @@ func (r *report) markdown(now time.Time) string {
 			fmt.Fprintf(&b, "| %s, %s | %s | %.2f |\n", s.engine, s.process, mebibytes(s.pss), float64(s.pss)/float64(r.shims[0].pss))
 		}
 	}
+	if len(r.growths) > 0 {
+		b.WriteString("\n| the same process after some work | before | growth |\n|---|---|---|\n")
+		for _, g := range r.growths {
+			fmt.Fprintf(&b, "| %s, %s | %s | %d KiB |\n", g.engine, g.work, mebibytes(g.before), g.after-g.before)
+		}
+	}
 	if len(r.peaks) > 0 {
 		b.WriteString("\n| peak memory (RSS) of the runtime's own process | run | exec | times ours (run) |\n|---|---|---|---|\n")
 		for _, p := range r.peaks {
@@ -37,12 +43,8 @@ func (r *report) markdown(now time.Time) string {
 		mark, _ := g.judge(r)
 		fmt.Fprintf(&b, "| %s | %s |\n", g, mark)
 	}
-	mark, text := r.judgePeak()
-	fmt.Fprintf(&b, "| %s | %s |\n", text, mark)
-	for _, s := range r.shims {
-		if s.engine == "minictr" {
-			fmt.Fprintf(&b, "| minictr-shim below %s PSS when idle | %s |\n", mebibytes(shimLimit), verdict(s.pss < shimLimit))
-		}
+	for _, line := range r.memoryGoals() {
+		fmt.Fprintf(&b, "| %s | %s |\n", line[1], line[0])
 	}
 	return b.String()
 }

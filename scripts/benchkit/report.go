@@ -21,6 +21,7 @@ type report struct {
 	versions       []string
 	tables         []table
 	shims          []shim
+	growths        []growth
 	peaks          []peak
 	notes          []string
 	absent         []string
@@ -29,6 +30,7 @@ type report struct {
 // table is one task's result.
 type table struct {
 	task, title string
+	once        bool // each time is of one measurement
 	rows        []row
 }
 
@@ -68,6 +70,7 @@ func (r *report) print(w io.Writer) {
 		t.print(w)
 	}
 	printShims(w, r.shims)
+	printGrowths(w, r.growths)
 	printPeaks(w, r.peaks)
 	printList(w, "not measured", r.absent)
 	printList(w, "notes", r.notes)
@@ -78,9 +81,17 @@ const tableFormat = "  %-28s %10s %10s %10s %8s\n"
 
 func (t table) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%s\n", t.title)
-	fmt.Fprintf(w, tableFormat, "", "median", "min", "max", "ratio")
+	columns := [3]string{"median", "min", "max"}
+	if t.once {
+		columns = [3]string{"once"}
+	}
+	fmt.Fprintf(w, tableFormat, "", columns[0], columns[1], columns[2], "ratio")
 	for _, r := range t.rows {
-		fmt.Fprintf(w, tableFormat, r.name, milliseconds(r.times.median), milliseconds(r.times.min), milliseconds(r.times.max),
+		least, most := milliseconds(r.times.min), milliseconds(r.times.max)
+		if t.once {
+			least, most = "", ""
+		}
+		fmt.Fprintf(w, tableFormat, r.name, milliseconds(r.times.median), least, most,
 			fmt.Sprintf("%.2f", float64(r.times.median)/float64(t.rows[0].times.median)))
 	}
 	if len(t.rows) == 0 {
@@ -112,6 +123,17 @@ func printPeaks(w io.Writer, peaks []peak) {
 	fmt.Fprintf(w, tableFormat, "", "run", "exec", "", "ratio")
 	for _, p := range peaks {
 		fmt.Fprintf(w, tableFormat, p.contender, mebibytes(p.run), mebibytes(p.exec), "", fmt.Sprintf("%.2f", float64(p.run)/float64(peaks[0].run)))
+	}
+}
+
+func printGrowths(w io.Writer, growths []growth) {
+	if len(growths) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nthe same process before and after some work, PSS\n")
+	fmt.Fprintf(w, tableFormat, "", "before", "after", "growth", "")
+	for _, g := range growths {
+		fmt.Fprintf(w, tableFormat, g.engine+", "+g.work, mebibytes(g.before), mebibytes(g.after), fmt.Sprintf("%d KiB", g.after-g.before), "")
 	}
 }
 

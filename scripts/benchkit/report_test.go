@@ -135,7 +135,7 @@ func TestTheDocumentHasRatiosAndNoMilliseconds(t *testing.T) {
 		"| bridge: minictr at most 0.1 times docker | met |\n",
 		"| exec: minictr at most 0.1 times docker | unknown |\n",
 		"more than crun, bundle: run +3.0 MiB, exec +3.0 MiB | met |\n",
-		"| minictr-shim below 4.0 MiB PSS when idle | met |\n",
+		"| minictr-shim below 4.0 MiB PSS when idle: 3.0 MiB | met |\n",
 	} {
 		if !strings.Contains(got, line) {
 			t.Errorf("this is missing: %q", line)
