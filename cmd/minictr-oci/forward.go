@@ -30,10 +30,12 @@ var forwarded = []os.Signal{
 
 // newForwarder begins to take signals, and does so until this process ends. For
 // each of them Go asks a thread of its own, which takes a third of a millisecond
-// together; meanwhile the bundle can be read and the plan made.
+// together; meanwhile the bundle can be read and the plan made. It looks around
+// first: the plan will soon need that.
 func newForwarder() *forwarder {
 	f := &forwarder{signals: make(chan os.Signal, 64), ready: make(chan struct{})}
 	go func() { // ends by itself
+		oci.LookAround()
 		signal.Notify(f.signals, forwarded...)
 		close(f.ready)
 	}()

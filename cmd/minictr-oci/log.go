@@ -90,7 +90,7 @@ func (l *logger) write(level, msg string) {
 	if w == nil {
 		w = os.Stderr
 	}
-	now := time.Now().Format(time.RFC3339)
+	now := time.Now().UTC().Format(time.RFC3339) // UTC: a file less to read
 	if !l.json {
 		fmt.Fprintf(w, "time=%q level=%s msg=%q\n", now, level, msg)
 		return

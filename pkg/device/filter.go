@@ -2,6 +2,7 @@ package device
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"minictr/pkg/book"
@@ -48,8 +49,14 @@ func Exceptions(rules []specs.LinuxDeviceCgroup, dir string) (step.Step, error) 
 	}
 	s := newStep("the exceptions go with the cgroup")
 	if !allowsAll(checked) {
-		for _, l := range lines(checked) {
-			s.Calls = append(s.Calls, kernel.WriteFile(filepath.Join(dir, l.file), l.value)...)
+		list := lines(checked)
+		for len(list) > 0 {
+			var values []string
+			file := list[0].file
+			for len(list) > 0 && list[0].file == file {
+				values, list = append(values, list[0].value), list[1:]
+			}
+			s.Calls = append(s.Calls, kernel.WriteEach(kernel.Str(filepath.Join(dir, file)), slices.Compact(values)...)...)
 		}
 	}
 	return s, nil

@@ -79,11 +79,18 @@ func Write(fd Arg, data []byte) Call {
 func WriteFile(path, value string) []Call { return WriteTo(Str(path), value) }
 
 // WriteTo is WriteFile for a path that may hold the results of earlier calls.
-func WriteTo(path Arg, value string) []Call {
+func WriteTo(path Arg, value string) []Call { return WriteEach(path, value) }
+
+// WriteEach is WriteTo for a file of which each write(2) is a command.
+func WriteEach(path Arg, values ...string) []Call {
 	const slot Slot = "file"
-	open := call("openat", unix.SYS_OPENAT, AtFDCWD, path, openFlagArg(unix.O_WRONLY|unix.O_CLOEXEC)).Into(slot)
-	shell := fmt.Sprintf("echo %s > %s", strings.TrimSpace(value), strings.Trim(path.text(nil), `"`))
-	return []Call{open, Write(FD(slot), []byte(value)).As(shell), Close(FD(slot))}
+	calls := make([]Call, 0, len(values)+2)
+	calls = append(calls, call("openat", unix.SYS_OPENAT, AtFDCWD, path, openFlagArg(unix.O_WRONLY|unix.O_CLOEXEC)).Into(slot))
+	shown := strings.Trim(path.text(nil), `"`)
+	for _, v := range values {
+		calls = append(calls, Write(FD(slot), []byte(v)).As("echo "+strings.TrimSpace(v)+" > "+shown))
+	}
+	return append(calls, Close(FD(slot)))
 }
 
 // Mkdir is mkdirat(2) relative to the working directory.

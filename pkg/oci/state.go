@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -17,6 +18,7 @@ import (
 
 	"minictr/pkg/cgroup"
 	"minictr/pkg/kernel"
+	"minictr/pkg/process"
 	"minictr/pkg/runtime"
 	"minictr/pkg/step"
 	"minictr/pkg/systemd"
@@ -118,6 +120,7 @@ func (r Root) Load(id string) (*Container, error) {
 func (c *Container) configure() error {
 	o := c.Options
 	c.Spec = c.Plan.Spec
+	c.Plan.Hierarchy = hierarchy
 	c.Plan.ID, c.Plan.Bundle, c.Plan.Ordered = c.ID, c.Bundle, true
 	if c.Spec.Linux == nil {
 		c.Spec.Linux = &specs.Linux{}
@@ -225,10 +228,21 @@ func (c *Container) paused() bool {
 	return err == nil && frozen
 }
 
+// hierarchy is where this machine has its cgroups; that does not change while a
+// command of an OCI runtime runs.
+var hierarchy = sync.OnceValues(cgroup.Detect)
+
+// LookAround finds out what every plan needs to know of this machine, for a
+// caller who has a processor to spare while the configuration is being read.
+func LookAround() {
+	_, _ = hierarchy()
+	_, _ = process.OwnExe()
+}
+
 // group is the container's cgroup, found again without its limits: those may
 // have been changed since.
 func (c *Container) group() (cgroup.Group, error) {
-	h, err := cgroup.Detect()
+	h, err := hierarchy()
 	if err != nil {
 		return cgroup.Group{}, err
 	}

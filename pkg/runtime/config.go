@@ -11,6 +11,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"minictr/pkg/cgroup"
 	"minictr/pkg/kernel"
 	"minictr/pkg/network"
 	"minictr/pkg/overlay"
@@ -52,6 +53,8 @@ type Config struct {
 	CgroupFound bool   `json:"-"`
 
 	Scope *systemd.Scope `json:"-"` // systemd is told of the cgroup, which lies where it says; nil: it is not asked
+
+	Hierarchy func() (cgroup.Hierarchy, error) `json:"-"` // what cgroup.Detect found before; nil: it is called
 
 	SubCgroups map[string]string `json:"-"` // of exec: see cgroup.Group.Beneath
 

@@ -151,7 +151,11 @@ func (b *builder) check() error {
 		b.spec.Linux.UIDMappings = orOwn(b.spec.Linux.UIDMappings, os.Geteuid())
 		b.spec.Linux.GIDMappings = orOwn(b.spec.Linux.GIDMappings, os.Getegid())
 	}
-	hierarchy, err := cgroup.Detect()
+	detect := cgroup.Detect
+	if b.c.Hierarchy != nil {
+		detect = b.c.Hierarchy
+	}
+	hierarchy, err := detect()
 	if err != nil {
 		return err
 	}

@@ -141,7 +141,7 @@ func (x *run) hostStep(i int, s Step) error {
 	if err := x.begin(s); err != nil {
 		return err
 	}
-	x.emit(stepEvent(StepEvent, i, s))
+	x.announce(i, s)
 	for _, c := range x.broken(s) {
 		if err := x.do(i, s, c); err != nil {
 			for _, c := range s.Restore {
@@ -185,7 +185,7 @@ func (x *run) cloneStep(i int, s Step) error {
 		return err
 	}
 	lists := x.inside()
-	x.emit(stepEvent(StepEvent, i, s))
+	x.announce(i, s)
 	if before := x.broken(s); len(before) > 1 {
 		_, err := x.host.Do(before[0])
 		return err
@@ -346,6 +346,14 @@ func (x *run) reap() {
 		}
 	}
 	x.child.Close()
+}
+
+// announce tells that a step begins; nobody needs its chapter's name unless
+// somebody asks.
+func (x *run) announce(i int, s Step) {
+	if x.Observe != nil {
+		x.Observe(stepEvent(StepEvent, i, s))
+	}
 }
 
 func (x *run) emit(e Event) {
