@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -22,7 +21,7 @@ const program kernel.Slot = "program"
 // for a relative name starts in the working directory.
 func Find(p *specs.Process) step.Step {
 	check := kernel.Faccessat2
-	if canCheckExec() {
+	if kernel.AtLeast(6, 14) {
 		check = kernel.ExecveCheck
 	}
 	var calls []kernel.Call
@@ -35,17 +34,6 @@ func Find(p *specs.Process) step.Step {
 	}
 	return inside("process.find", book.OCI, "create fails if there is no such program, and not start, when nobody may be listening any more", calls...)
 }
-
-// canCheckExec reports whether the kernel has AT_EXECVE_CHECK: Linux 6.14.
-var canCheckExec = sync.OnceValue(func() bool {
-	var u unix.Utsname
-	var major, minor int
-	if unix.Uname(&u) != nil {
-		return false
-	}
-	_, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
-	return err == nil && (major > 6 || major == 6 && minor >= 14)
-})
 
 // Keyring gives the container a session keyring of its own, without which it
 // would share, and could read, the keys of whoever started it.

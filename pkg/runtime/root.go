@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"sync"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"minictr/pkg/kernel"
 	"minictr/pkg/overlay"
 	"minictr/pkg/rootfs"
 )
@@ -132,13 +132,5 @@ func (b *builder) sharedRoot(mounts []rootfs.Mount, devices []specs.LinuxDevice)
 	b.add(rootfs.Confine(b.rootPath()))
 }
 
-// copiesDetached reports whether open_tree copies detached mounts: Linux 6.15.
-var copiesDetached = sync.OnceValue(func() bool {
-	var u unix.Utsname
-	var major, minor int
-	if unix.Uname(&u) != nil {
-		return false
-	}
-	_, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
-	return err == nil && (major > 6 || major == 6 && minor >= 15)
-})
+// copiesDetached reports whether open_tree copies detached mounts.
+func copiesDetached() bool { return kernel.AtLeast(6, 15) }
