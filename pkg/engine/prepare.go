@@ -327,5 +327,5 @@ func (e *Engine) disconnect(ep *network.Endpoint) error {
 	if ep == nil {
 		return nil
 	}
-	return network.Disconnect(e.Dirs.Run, ep)
+	return network.Abandon(ep)
 }

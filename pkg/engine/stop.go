@@ -166,7 +166,7 @@ func (e *Engine) giveBack(c *Container) error {
 	if err != nil || ep == nil {
 		return err
 	}
-	return network.Disconnect(e.Dirs.Run, ep)
+	return network.Abandon(ep)
 }
 
 func (e *Engine) removeAnonymous(c *Container) error {

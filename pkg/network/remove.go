@@ -2,6 +2,7 @@ package network
 
 import (
 	"errors"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,6 +40,28 @@ func RemoveIfUnused(runDir string, idle time.Duration, do step.Do) (again time.D
 		return again, nil
 	}
 	return 0, n.removeIfUnused(do)
+}
+
+// Abandon is Disconnect for a container that no shim looks after, or never did: a
+// start that failed early. While it had its address, others may have ended and
+// left the network to it; so if it was the last, the network goes too.
+func Abandon(ep *Endpoint) error {
+	unlock, err := ep.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	released := false
+	err = ep.release(func(path string) error {
+		released = true
+		return os.Remove(path)
+	})
+	if _, gone := os.Lstat("/sys/class/net/" + ep.Bridge); !released || gone != nil {
+		return err
+	}
+	host := kernel.NewHost()
+	do := func(c kernel.Call) error { _, err := host.Do(c); return err }
+	return errors.Join(err, ep.removeIfUnused(do))
 }
 
 // leave is the undo of Bridge.
