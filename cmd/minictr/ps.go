@@ -27,11 +27,11 @@ func newPs(a *app) *cobra.Command {
 The records are files below MINICTR_ROOT/containers, one directory a container;
 what ps prints can be read there with cat.
 
-Filters (several keys must all agree): id, name (regular expressions), label,
-status, exited, ancestor, before, since, volume, network, publish, expose,
-health. Fields of a template: .ID .Names .Image .Command .CreatedAt .RunningFor
-.Ports .State .Status .Size .Labels .Label "key" .Mounts .LocalVolumes .Networks
-.Platform`,
+Filters (several keys must all agree): id (its beginning), name (a regular
+expression), label, status, exited, ancestor, before, since, volume, network,
+publish, expose, health. Fields of a template: .ID .Names .Image .Command
+.CreatedAt .RunningFor .Ports .State .Status .Size .Labels .Label "key" .Mounts
+.LocalVolumes .Networks .Platform`,
 		Example: `  minictr ps -a                  all, also those that have ended
   minictr ps -q | xargs minictr stop
   minictr ps -a -f status=exited -f label=app=shop

@@ -89,6 +89,7 @@ var topLevel = []entry{
 	{"tag", images, newTag},
 	{"import", images, newImport},
 	{"load", images, newLoad},
+	{"save", images, newSave},
 	{"history", images, newHistory},
 
 	{"plan", look, newPlan},
@@ -146,6 +147,7 @@ var (
 		{name: "tag", make: newTag},
 		{name: "import", make: newImport},
 		{name: "load", make: newLoad},
+		{name: "save", make: newSave},
 		{name: "prune", make: newImagePrune},
 	}
 	volumeCommands = []entry{

@@ -90,8 +90,8 @@ var kinds = map[string]string{
 
 // dockerCommands are those of docker's commands that are still to come.
 var dockerCommands = set(`
-	build compose login logout network plugin push save search service stack swarm
-	image.build image.push image.save volume.update
+	build compose login logout network plugin push search service stack swarm
+	image.build image.push volume.update
 	buildx builder checkpoint config context manifest node trust`)
 
 func set(names string) map[string]bool {

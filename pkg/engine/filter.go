@@ -66,6 +66,11 @@ func (f Filters) matches(key string, texts ...string) bool {
 	return false
 }
 
+// begins tells whether an ID begins with one of those asked for.
+func (f Filters) begins(key, id string) bool {
+	return len(f[key]) == 0 || slices.ContainsFunc(f[key], func(start string) bool { return strings.HasPrefix(id, start) })
+}
+
 // Labels tells whether every label asked for is there: a key, or a key with
 // its value. Those of label! must not be there.
 func (f Filters) Labels(labels map[string]string) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -44,6 +45,12 @@ func (e *Engine) ImportImage(ctx context.Context, r io.Reader, name image.Name, 
 // LoadImages brings in the images of an archive.
 func (e *Engine) LoadImages(ctx context.Context, r io.Reader, platform ocispec.Platform) ([]*image.Image, error) {
 	images, err := e.Images.Load(ctx, r, platform)
+	seen := make(map[string]bool) // an archive may name one image several times
+	images = slices.DeleteFunc(images, func(img *image.Image) bool {
+		id := img.ID.String()
+		defer func() { seen[id] = true }()
+		return seen[id]
+	})
 	for _, img := range images {
 		name := ""
 		if !img.Name().IsZero() {
@@ -52,6 +59,15 @@ func (e *Engine) LoadImages(ctx context.Context, r io.Reader, platform ocispec.P
 		e.tellNamed(img, "load", name)
 	}
 	return images, err
+}
+
+// SaveImages writes images to an archive.
+func (e *Engine) SaveImages(ctx context.Context, w io.Writer, refs []string) error {
+	images, err := e.Images.Save(ctx, w, refs)
+	for _, img := range images {
+		e.tellNamed(img, "save", "")
+	}
+	return err
 }
 
 // RemoveImage takes an image's name away, and the image with its last name,

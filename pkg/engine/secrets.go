@@ -49,7 +49,7 @@ func (e *Engine) SelectSecrets(f Filters) ([]secret.Secret, error) {
 	}
 	list, err := e.Secrets().List()
 	return slices.DeleteFunc(list, func(v secret.Secret) bool {
-		return !f.matches("id", v.ID) || !f.matches("name", v.Name) || !f.Labels(v.Labels)
+		return !f.begins("id", v.ID) || !f.matches("name", v.Name) || !f.Labels(v.Labels)
 	}), err
 }
 

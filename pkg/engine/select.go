@@ -151,7 +151,7 @@ func portSet(key string, values []string) (map[string]bool, error) {
 
 func (s *selection) has(e *Engine, c *Container) bool {
 	f := s.filters
-	return !s.task && f.matches("id", c.ID) && f.matches("name", c.Name, "/"+c.Name) &&
+	return !s.task && f.begins("id", c.ID) && f.matches("name", c.Name, "/"+c.Name) &&
 		f.exactly("status", string(c.State.Status)) && f.exactly("health", c.HealthStatus()) && f.Labels(c.Labels()) &&
 		s.hasExited(c) && s.hasPorts(c) && s.hasAncestor(c) && s.hasVolume(e, c) && s.hasNetwork(e, c) &&
 		(s.before == nil || c.Created.Before(s.before.Created)) && (s.since == nil || c.Created.After(s.since.Created))
