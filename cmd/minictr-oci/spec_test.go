@@ -181,8 +181,7 @@ func TestMountOptionsDoWhatTheySay(t *testing.T) {
 
 func TestWhatIsNotSupportedIsRefused(t *testing.T) {
 	for want, change := range map[string]func(*specs.Spec){
-		"intelRdt":   func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{} },
-		"netDevices": func(s *specs.Spec) { s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"x": {}} },
+		"intelRdt": func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{} },
 		"SCMP_ACT_NOTIFY cannot be the default action": func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActNotify} },
 		"personality":               func(s *specs.Spec) { s.Linux.Personality = &specs.LinuxPersonality{Domain: "BSD"} },
 		"unknown scheduling policy": func(s *specs.Spec) { s.Process.Scheduler = &specs.Scheduler{Policy: "SCHED_X"} },

@@ -54,7 +54,7 @@ func Features() (features.Features, error) {
 			Selinux:         &features.Selinux{Enabled: &modules.SELinux},
 			IntelRdt:        &features.IntelRdt{Enabled: &no},
 			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &yes}},
-			NetDevices:      &features.NetDevices{Enabled: &no},
+			NetDevices:      &features.NetDevices{Enabled: &yes},
 			MemoryPolicy:    &features.MemoryPolicy{Modes: process.MemoryModes(), Flags: process.MemoryFlags()},
 		},
 	}, nil

@@ -43,6 +43,8 @@ type builder struct {
 	plan step.Plan
 	err  error
 
+	netDevices []network.Device // of the host, for the container
+
 	target   int           // of exec: the container's first process
 	taken    step.Step     // what the host took hold of for a user namespace
 	lent     []kernel.Slot // descriptors besides that the child inherits and the host closes
@@ -185,6 +187,8 @@ func (b *builder) hostBefore() {
 	if ep := b.c.Network; ep != nil {
 		b.add(network.Prepare(ep)...)
 	}
+	b.takeDevices()
+	b.moveDevices(true)
 	if join, any := namespace.JoinParent(b.ns); any && !b.ns.Adopts() && !b.ns.TwoBirths(b.spec.Linux.TimeOffsets) {
 		b.add(join)
 	}
@@ -273,6 +277,7 @@ func (b *builder) hostBeside() {
 	if ep := b.c.Network; ep != nil {
 		b.add(network.Attach(ep)...)
 	}
+	b.moveDevices(false)
 }
 
 // asHostsRoot: what the process does while it still is the host's root.
@@ -431,6 +436,9 @@ func (b *builder) surroundings() {
 		b.add(network.Configure(b.c.Network))
 	case b.ns.Has(unix.CLONE_NEWNET):
 		b.add(network.Loopback())
+	}
+	if len(b.netDevices) > 0 && b.ns.Has(unix.CLONE_NEWNET) {
+		b.add(network.AwaitDevices())
 	}
 	l := b.spec.Linux
 	if len(l.Sysctl) > 0 {

@@ -17,8 +17,6 @@ func refuse(s *specs.Spec) error {
 	case l == nil:
 	case l.IntelRdt != nil:
 		what = "linux.intelRdt"
-	case len(l.NetDevices) > 0:
-		what = "linux.netDevices"
 	case l.MountLabel != "" && lsm.Detect().SELinux: // else there is nothing to label
 		what = "linux.mountLabel"
 	}

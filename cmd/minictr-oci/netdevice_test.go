@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// cable is one end of a veth pair, with addresses, for a container to take.
+func cable(t *testing.T, name string) {
+	t.Helper()
+	for _, args := range []string{
+		"link add " + name + " mtu 1400 type veth peer name " + name + "p",
+		"addr add 192.0.2.7/24 brd 192.0.2.200 dev " + name,
+		"addr add 192.0.2.8/32 scope link dev " + name, // for this host only: it does not come with the device
+		"addr add 2001:db8::7/64 dev " + name,
+	} {
+		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %s: %v %s", args, err, out)
+		}
+	}
+	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", name).Run() })
+}
+
+func TestNetworkDevicesMoveIntoTheContainerWithTheirAddresses(t *testing.T) {
+	for name, change := range map[string]func(*bench){
+		"its own network": func(*bench) {},
+		"a network that is there": func(b *bench) {
+			b.without(specs.NetworkNamespace)
+			holder := exec.Command("sleep", "1000")
+			holder.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
+			if err := holder.Start(); err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { _ = holder.Process.Kill(); _ = holder.Wait() })
+			b.spec.Linux.Namespaces = append(b.spec.Linux.Namespaces,
+				specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: fmt.Sprintf("/proc/%d/ns/net", holder.Process.Pid)})
+		},
+		"users of its own": func(b *bench) {
+			ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
+			b.spec.Linux.Namespaces = append(b.spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+			b.spec.Linux.UIDMappings, b.spec.Linux.GIDMappings = ids, ids
+			if err := os.Chown(b.bundle+"/rootfs", 100000, 100000); err != nil {
+				b.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			device := fmt.Sprintf("mt%d", os.Getpid())
+			change(b)
+			cable(t, device)
+			b.spec.Linux.NetDevices = map[string]specs.LinuxNetDevice{device: {Name: "ext0"}}
+			b.spec.Linux.Sysctl = map[string]string{"net.ipv4.conf.ext0.rp_filter": "2"}
+			out := b.run("busybox", "ip", "addr", "show", "dev", "ext0")
+			for _, want := range []string{"UP", "mtu 1400", "inet 192.0.2.7/24 brd 192.0.2.200", "inet6 2001:db8::7/64"} {
+				if !strings.Contains(out, want) {
+					t.Errorf("no %q in\n%s", want, out)
+				}
+			}
+			if strings.Contains(out, "192.0.2.8") {
+				t.Errorf("an address of the host has come with it:\n%s", out)
+			}
+			if exec.Command("ip", "link", "show", device).Run() == nil {
+				t.Errorf("the host still has %s", device)
+			}
+		})
+	}
+}
+
+func TestNetworkDevicesThatCannotMoveAreRefused(t *testing.T) {
+	b := newBench(t)
+	b.program("true")
+	device := fmt.Sprintf("mt%d", os.Getpid())
+	for name, message := range map[string]string{"": "No such device", "lo": "File exists", "a/b": `"a/b" is no name`, "0123456789abcdef": "is no name", "x%d": "has addresses"} {
+		if name != "" {
+			cable(t, device)
+		}
+		b.spec.Linux.NetDevices = map[string]specs.LinuxNetDevice{device: {Name: name}}
+		b.save()
+		b.fail(1, message, "create", b.id)
+		_ = exec.Command("ip", "link", "del", device).Run()
+	}
+	b.without(specs.NetworkNamespace)
+	b.save()
+	b.fail(1, "the host's network", "create", b.id)
+}
