@@ -139,7 +139,7 @@ func (b *bench) busybox() {
 	if err := os.WriteFile(filepath.Join(bin, "busybox"), content, 0o755); err != nil {
 		b.Fatal(err)
 	}
-	for _, name := range strings.Fields("sh cat echo ls true false sleep id env pwd touch tty stty mount readlink ps kill hostname grep uname stat wc head date mkdir ln test") {
+	for _, name := range strings.Fields("sh cat echo ls true false sleep id env pwd touch tty stty mount readlink ps kill hostname grep uname stat wc head date mkdir ln test cmp") {
 		if err := os.Symlink("busybox", filepath.Join(bin, name)); err != nil {
 			b.Fatal(err)
 		}

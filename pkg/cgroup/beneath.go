@@ -20,8 +20,8 @@ func (g Group) Beneath(paths map[string]string) (Group, error) {
 		if c != "" && !slices.Contains(g.joined, c) && !g.Hierarchy.Unifies(c) {
 			return g, fmt.Errorf("unknown controller %q: the container is not under one of that name", c)
 		}
-		if clean := path.Clean(p); clean == ".." || strings.HasPrefix(clean, "../") {
-			return g, fmt.Errorf("bad sub cgroup path %q: it leads out of the container's cgroup", p)
+		if slices.Contains(strings.Split(p, "/"), "..") {
+			return g, fmt.Errorf("bad sub cgroup path %q: it leads out of the container's cgroup (`..` components are not allowed)", p)
 		}
 		if g.Hierarchy.Unifies(c) {
 			c = "" // cgroup2 has one directory for all of its controllers

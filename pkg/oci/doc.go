@@ -26,9 +26,7 @@
 //
 // # What we leave out
 //
-// Checkpoints; tmpcopyup; Intel RDT and network devices of the host. A configuration that wants one of these is
-// refused. Mounts that a hook makes below /dev, /proc or /sys of the root are
-// covered by the container's own, which come after the pivot.
+// Checkpoints and Intel RDT. A configuration that wants one of these is refused.
 //
 // Book: chapter 5. Spec: opencontainers/runtime-spec, runtime.md.
 package oci

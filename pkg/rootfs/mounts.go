@@ -25,9 +25,10 @@ type Mount struct {
 	file  bool        // the source of the bind mount is no directory
 	early bool        // made by Sources, before the pivot
 
-	subpath string // below Source, see Beneath
-	link    string // the source is a link to this, and is to be copied
-	inner   string // the source is this path of the container's root, see Within
+	subpath string   // below Source, see Beneath
+	link    string   // the source is a link to this, and is to be copied
+	above   []copied // what the file system begins with, see CopyUp
+	inner   string   // the source is this path of the container's root, see Within
 
 	taken   bool // the host took the source, see HostSources
 	ordered bool // see InOrder
@@ -350,6 +351,12 @@ func (m Mount) attachNew() []kernel.Call {
 	} else {
 		calls = append(calls, m.makeFS(mountSlot)...)
 	}
+	if len(m.above) > 0 {
+		calls = append(calls, m.copyUpTo(mount)...)
+		if m.set&unix.MOUNT_ATTR_RDONLY != 0 {
+			calls = append(calls, kernel.MountSetattr(kernel.FD(mount), "", at(false), unix.MOUNT_ATTR_RDONLY, 0, 0))
+		}
+	}
 	calls = append(calls,
 		kernel.MoveMount(kernel.FD(mount), "", kernel.FD(targetSlot), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
 			As(m.mountCommand()))
@@ -361,7 +368,10 @@ func (m Mount) attachNew() []kernel.Call {
 
 // makeFS makes a detached mount of a new file system in slot mount.
 func (m Mount) makeFS(mount kernel.Slot) []kernel.Call {
-	fs := kernel.FD(fsSlot)
+	fs, attrs := kernel.FD(fsSlot), m.fsAttrs()
+	if len(m.above) > 0 {
+		attrs &^= unix.MOUNT_ATTR_RDONLY // when it is filled
+	}
 	calls := []kernel.Call{kernel.Fsopen(m.Type).Into(fsSlot)}
 	if m.Source != "" {
 		calls = append(calls, kernel.FsconfigString(fs, "source", m.Source))
@@ -373,7 +383,7 @@ func (m Mount) makeFS(mount kernel.Slot) []kernel.Call {
 			calls = append(calls, kernel.FsconfigFlag(fs, o))
 		}
 	}
-	return append(calls, kernel.FsconfigCreate(fs), kernel.Fsmount(fs, m.fsAttrs()).Into(mount))
+	return append(calls, kernel.FsconfigCreate(fs), kernel.Fsmount(fs, attrs).Into(mount))
 }
 
 func (m Mount) mountCommand() string {

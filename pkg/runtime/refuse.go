@@ -21,7 +21,7 @@ func refuse(s *specs.Spec) error {
 		what = "linux.mountLabel"
 	}
 	for _, m := range s.Mounts {
-		if slices.Contains(m.Options, "tmpcopyup") {
+		if slices.Contains(m.Options, "tmpcopyup") && m.Type != "tmpfs" {
 			what = "mount option tmpcopyup (" + m.Destination + ")"
 		}
 	}

@@ -22,6 +22,7 @@ func (b *builder) mounts() ([]rootfs.Mount, error) {
 	mounts, err := rootfs.Parse(all)
 	if err == nil && b.c.Overlay == nil {
 		mounts = rootfs.Over(b.rootPath(), mounts)
+		err = rootfs.CopyUp(b.rootPath(), mounts, b.ownerInside)
 	}
 	return mounts, err
 }
