@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -58,8 +59,18 @@ func table(w io.Writer, header []string, rows [][]string) error {
 func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 10, 1, 3, ' ', 0) }
 
 // formatted prints each item by a --format: "json" for one object a line, else
-// a Go template ("table …" gets columns and titles).
+// a Go template ("table …" gets columns and titles). A tabwriter writes cell by
+// cell, so a buffer makes one system call of thousands.
 func formatted[T any](w io.Writer, format string, titles headers, items []T) error {
+	b := bufio.NewWriter(w)
+	err := formatInto(b, format, titles, items)
+	if flushed := b.Flush(); err == nil {
+		err = flushed
+	}
+	return err
+}
+
+func formatInto[T any](w io.Writer, format string, titles headers, items []T) error {
 	if format == "json" {
 		return jsonLines(w, items)
 	}

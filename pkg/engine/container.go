@@ -146,11 +146,10 @@ func (e *Engine) List() ([]*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([]*Container, 0, len(records))
-	for i := range records {
-		c, _ := decode(&records[i]) // what is damaged stands in its State.Error
-		list = append(list, c)
-	}
+	list := make([]*Container, len(records))
+	record.InParallel(len(records), func(i int) {
+		list[i], _ = decode(&records[i]) // what is damaged stands in its State.Error
+	})
 	sortNewestFirst(list)
 	return list, nil
 }

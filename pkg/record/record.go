@@ -29,7 +29,7 @@ func Load(d Dirs, id string) (*Record, error) {
 }
 
 func load(d Dirs, id string, byID map[string]string) (*Record, error) {
-	config, err := os.ReadFile(d.config(id))
+	config, err := readFile(d.config(id))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, &NotFoundError{id}
 	}
@@ -62,9 +62,11 @@ func List(d Dirs) ([]Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	loaded := make([]*Record, len(ids))
+	errs := make([]error, len(ids))
+	InParallel(len(ids), func(i int) { loaded[i], errs[i] = load(d, ids[i], byID) })
 	list := make([]Record, 0, len(ids))
-	for _, id := range ids {
-		r, err := load(d, id, byID)
+	for i, err := range errs {
 		var missing *NotFoundError
 		if errors.As(err, &missing) {
 			continue
@@ -72,7 +74,7 @@ func List(d Dirs) ([]Record, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, *r)
+		list = append(list, *loaded[i])
 	}
 	return list, nil
 }

@@ -78,7 +78,7 @@ func WriteState(dir string, s State) error {
 // ReadState reads state.json. A file that a power cut damaged is Dead.
 func ReadState(dir string) (State, error) {
 	path := filepath.Join(dir, "state.json")
-	b, err := os.ReadFile(path)
+	b, err := readFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return State{}, fmt.Errorf("read state: %w", err)
 	}
