@@ -60,7 +60,7 @@ func refuseBecause(fs *pflag.FlagSet, names, why string) {
 }
 
 // flagError says which flag is wrong, and why, in one short sentence.
-func flagError(_ *cobra.Command, err error) error {
+func flagError(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	if !errors.As(err, &invalid) {
 		return &usageError{err}
@@ -80,8 +80,16 @@ func flagError(_ *cobra.Command, err error) error {
 	default:
 		err = fmt.Errorf("--%s: %w", f.Name, cause)
 	}
-	return &usageError{err}
+	if err = error(&usageError{err}); !hidden && judged[f.Name] && cmd.Name() != "run" && cmd.Name() != "create" {
+		return &exitError{codeClient, err}
+	}
+	return err
 }
+
+// judged are flags whose values docker's command line passes on for its daemon
+// to judge. What the daemon refuses has another exit code than a command line
+// that makes no sense, except where a container was to be made.
+var judged = map[string]bool{"signal": true, "since": true, "until": true, "restart": true, "type": true, "detach-keys": true}
 
 // kinds are words for pflag's types.
 var kinds = map[string]string{
