@@ -49,8 +49,8 @@ var holes = []hole{
 	{
 		name: "CVE-2025-31133", change: "paths are masked with the /dev/null of the image",
 		edits: []edit{{
-			"pkg/rootfs/mask.go", "kernel.MoveMount(kernel.FD(nullSlot(i))",
-			"kernel.OpenTree(kernel.AtFDCWD, \"/dev/null\", cloneTree).Into(nullSlot(i)),\nkernel.MoveMount(kernel.FD(nullSlot(i))",
+			"pkg/rootfs/mask.go", "kernel.MoveMount(kernel.FD(null),",
+			"kernel.OpenTree(kernel.AtFDCWD, \"/dev/null\", cloneTree).Into(null).IfOK(file),\nkernel.MoveMount(kernel.FD(null),",
 		}},
 		pkg: oci, test: "TestMaskingUsesTheHostsDevNull", says: `regular empty file`,
 	},
