@@ -61,11 +61,13 @@ func unrun(c kernel.Call) string {
 // made, and which errors are as good as success.
 func note(c kernel.Call) string {
 	var notes []string
-	switch {
-	case c.When.Slot != "" && c.When.Failed:
-		notes = append(notes, "only if there is no <"+string(c.When.Slot)+">")
-	case c.When.Slot != "":
-		notes = append(notes, "only if there is <"+string(c.When.Slot)+">")
+	for _, g := range []kernel.Guard{c.When, c.Also} {
+		switch {
+		case g.Slot != "" && g.Failed:
+			notes = append(notes, "only if there is no <"+string(g.Slot)+">")
+		case g.Slot != "":
+			notes = append(notes, "only if there is <"+string(g.Slot)+">")
+		}
 	}
 	switch {
 	case c.Tells():
@@ -117,8 +119,8 @@ type PlannedCall struct {
 	Name   string   `json:"name"`
 	Call   string   `json:"call"`
 	Save   string   `json:"save,omitempty"`   // slot that gets the result
-	When   string   `json:"when,omitempty"`   // slot that must hold a result
-	Unless string   `json:"unless,omitempty"` // slot that must hold none
+	When   string   `json:"when,omitempty"`   // slots that must hold a result, with commas
+	Unless string   `json:"unless,omitempty"` // slots that must hold none
 	Allow  []string `json:"allow,omitempty"`
 	Shell  string   `json:"shell,omitempty"`
 }
@@ -133,10 +135,12 @@ func PlanJSON(w io.Writer, plan step.Plan) error {
 		}
 		for _, c := range s.All() {
 			pc := PlannedCall{Name: c.Name, Call: c.String(), Save: string(c.Save), Allow: errnoNames(c.Allow), Shell: c.Shell}
-			if c.When.Failed {
-				pc.Unless = string(c.When.Slot)
-			} else {
-				pc.When = string(c.When.Slot)
+			for _, g := range []kernel.Guard{c.When, c.Also} {
+				slots := &pc.When
+				if g.Failed {
+					slots = &pc.Unless
+				}
+				*slots = strings.Trim(*slots+","+string(g.Slot), ",")
 			}
 			line.Calls = append(line.Calls, pc)
 		}

@@ -27,6 +27,7 @@ type Call struct {
 	// When makes the call conditional on an earlier one; the zero value
 	// always runs.
 	When Guard
+	Also Guard // a second condition; both must hold
 
 	// Allow lists errors that are as good as success here, such as EEXIST
 	// of mkdir. The recorder keeps them all the same.
@@ -58,6 +59,12 @@ func (c Call) IfOK(s Slot) Call { c.When = Guard{Slot: s}; return c }
 
 // IfFailed runs c only when the call that saved s failed with an allowed error.
 func (c Call) IfFailed(s Slot) Call { c.When = Guard{Slot: s, Failed: true}; return c }
+
+// AndOK adds to a condition that the call that saved s succeeded as well.
+func (c Call) AndOK(s Slot) Call { c.Also = Guard{Slot: s}; return c }
+
+// AndFailed adds to a condition that the call that saved s failed, or never ran.
+func (c Call) AndFailed(s Slot) Call { c.Also = Guard{Slot: s, Failed: true}; return c }
 
 // Into saves the result of c in slot s.
 func (c Call) Into(s Slot) Call { c.Save = s; return c }

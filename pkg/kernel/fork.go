@@ -62,9 +62,9 @@ const childFailed = 121
 func interpret(ops []op, values []uintptr, failed []bool, entries []entry) {
 	for i := 0; i < len(ops); i++ {
 		o, e := &ops[i], &entries[i]
-		if o.guard >= 0 && failed[o.guard] != o.fails {
+		if o.guard >= 0 && failed[o.guard] != o.fails[0] || o.also >= 0 && failed[o.also] != o.fails[1] {
 			atomic.StoreUint32(&e.state, uint32(Skipped))
-			if o.save >= 0 && o.save != o.guard { // "unless it is there already" leaves what is there
+			if o.save >= 0 && o.save != o.guard && o.save != o.also { // "unless it is there already" leaves what is there
 				failed[o.save] = true
 			}
 			continue

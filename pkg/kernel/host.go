@@ -65,14 +65,8 @@ func slotOf(c Call) (Slot, bool) {
 
 // Do makes one call. A failure that the call allows is in the Result only.
 func (h *Host) Do(c Call) (Result, error) {
-	if c.When.Slot != "" {
-		ok, known := h.done[c.When.Slot]
-		if !known {
-			_, ok = h.Slots[c.When.Slot]
-		}
-		if ok == c.When.Failed {
-			return Result{State: Skipped}, nil
-		}
+	if !h.holds(c.When) || !h.holds(c.Also) {
+		return Result{State: Skipped}, nil
 	}
 	t, err := compile([]Call{c}, h.Slots)
 	if err != nil {
@@ -110,6 +104,18 @@ func (h *Host) Do(c Call) (Result, error) {
 // bpf(2) has EAGAIN for that, when the check of a program is given up.
 func interrupted(nr uintptr, err syscall.Errno) bool {
 	return err == syscall.EINTR || err == syscall.EAGAIN && nr == unix.SYS_BPF
+}
+
+// holds reports whether a guard lets its call be made.
+func (h *Host) holds(g Guard) bool {
+	if g.Slot == "" {
+		return true
+	}
+	ok, known := h.done[g.Slot]
+	if !known {
+		_, ok = h.Slots[g.Slot]
+	}
+	return ok != g.Failed
 }
 
 // Text prints c with the results it uses filled in.

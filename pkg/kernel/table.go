@@ -18,7 +18,8 @@ type op struct {
 	slots [6]int16 // where an argument is filled in from, -1: args holds it
 	save  int16    // slot that receives the result, -1: none
 	guard int16    // slot that decides, -1: always
-	fails bool     // the guard wants a failure
+	also  int16    // a second guard, -1: none
+	fails [2]bool  // the guards want a failure
 	kind  kind
 	allow [3]syscall.Errno
 	reply unsafe.Pointer // ack: the netlink reply
@@ -49,7 +50,7 @@ func compile(calls []Call, known map[Slot]uintptr) (*table, error) {
 }
 
 func (t *table) add(c Call) {
-	o := op{nr: c.Nr, kind: c.kind, save: -1, guard: -1, slots: [6]int16{-1, -1, -1, -1, -1, -1}}
+	o := op{nr: c.Nr, kind: c.kind, save: -1, guard: -1, also: -1, slots: [6]int16{-1, -1, -1, -1, -1, -1}}
 	if len(c.Args) > len(o.args) {
 		t.refuse("%d arguments, the kernel takes 6", len(c.Args))
 		return
@@ -66,7 +67,10 @@ func (t *table) add(c Call) {
 		o.reply = t.keep[len(t.keep)-1] // the buffer is recvfrom's only pointer
 	}
 	if c.When.Slot != "" {
-		o.guard, o.fails = t.guard(c.When.Slot), c.When.Failed
+		o.guard, o.fails[0] = t.guard(c.When.Slot), c.When.Failed
+	}
+	if c.Also.Slot != "" {
+		o.also, o.fails[1] = t.guard(c.Also.Slot), c.Also.Failed
 	}
 	if c.Save != "" {
 		o.save = t.define(c.Save)

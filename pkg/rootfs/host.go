@@ -23,7 +23,7 @@ const cloneTree = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
 // hold of what comes from it, for the child's root is a stranger there who may
 // not even be able to enter the directory of its own root. The child inherits
 // the descriptors. root is empty where an overlay is the root.
-func HostSources(mounts []Mount, masks int, devices []specs.LinuxDevice, root string) step.Step {
+func HostSources(mounts []Mount, masks bool, devices []specs.LinuxDevice, root string) step.Step {
 	var calls []kernel.Call
 	if root != "" {
 		// Where mounts are shared, as systemd makes them, the copy would be too, and
@@ -36,8 +36,8 @@ func HostSources(mounts []Mount, masks int, devices []specs.LinuxDevice, root st
 			calls = append(calls, m.openSource()...)
 		}
 	}
-	for i := range masks {
-		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, "/dev/null", cloneTree).Into(nullSlot(i)))
+	if masks {
+		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, "/dev/null", cloneTree).Into(nullSlot))
 	}
 	for i, d := range devices {
 		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, d.Path, cloneTree).Into(deviceSlot(i)))

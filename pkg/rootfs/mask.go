@@ -10,47 +10,26 @@ import (
 	"minictr/pkg/step"
 )
 
-func nullSlot(i int) kernel.Slot { return kernel.Slot(fmt.Sprintf("null-%d", i)) }
-
-// Covers say what Mask has to mount over paths.
-type Covers struct {
-	Null int  // so many copies of /dev/null have been taken: one for each path, or one that is copied for each
-	Tree bool // all directories share one tmpfs; else each gets its own
-}
-
-// CoversFor are the covers for so many paths. Detached mounts can be copied
-// since Linux 6.15, by the mount namespace that made them: taken says that the
-// host took /dev/null, for a child that could not. A copy that is not used is
-// not for nothing: the kernel waits for all processors when it goes.
-func CoversFor(paths int, copies, taken bool) Covers {
-	if copies && !taken {
-		return Covers{min(paths, 1), true}
-	}
-	return Covers{paths, copies}
-}
+// A cover is mounted over the first path that is there, and copied from there for
+// all others. One that finds no path is dropped, and then the kernel waits for all
+// processors; so there are no more of them than these two.
+const (
+	nullSlot kernel.Slot = "null"      // /dev/null, for files
+	treeSlot kernel.Slot = "masked-by" // an empty tmpfs, for directories
+)
 
 // Mask hides paths: a file under /dev/null, a directory under an empty
 // read-only tmpfs. What does not exist needs no mask. /dev/null is the host's
 // own, taken by Sources before the image had a say: a container whose /dev/null
 // is something else cannot make us mount that over /proc/kcore instead.
-func Mask(paths []string, covers Covers) step.Step {
-	var calls []kernel.Call
-	if covers.Tree {
-		calls = append(emptyFS(), kernel.Fsmount(kernel.FD(fsSlot), unix.MOUNT_ATTR_RDONLY).Into(coverSlot))
-	}
+func Mask(paths []string) step.Step {
+	calls := append(emptyFS(), kernel.Fsmount(kernel.FD(fsSlot), unix.MOUNT_ATTR_RDONLY).Into(treeSlot))
 	for i, p := range paths {
 		dir := kernel.Slot(fmt.Sprintf("masked-dir-%d", i))
 		file := kernel.Slot(fmt.Sprintf("masked-file-%d", i))
 		calls = append(calls, look(p, unix.O_DIRECTORY, dir), look(p, 0, file).IfFailed(dir))
-		null := nullSlot(i)
-		if covers.Null < len(paths) {
-			null = mountSlot
-			calls = append(calls, kernel.OpenTree(kernel.FD(nullSlot(0)), "", cloneTree|unix.AT_EMPTY_PATH).Into(null).IfOK(file))
-		}
-		calls = append(calls,
-			kernel.MoveMount(kernel.FD(null), "", kernel.FD(file), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
-				IfOK(file).As("mount --bind /dev/null "+p))
-		calls = append(calls, coverDirectory(p, dir, covers.Tree)...)
+		calls = append(calls, cover(nullSlot, file, "mount --bind /dev/null "+p)...)
+		calls = append(calls, cover(treeSlot, dir, "mount -t tmpfs -o ro tmpfs "+p)...)
 	}
 	return step.Step{
 		Name: "rootfs.mask", Topic: book.Containers, Side: step.Inside, Calls: calls,
@@ -65,8 +44,19 @@ func look(p string, flags kernel.OpenFlags, slot kernel.Slot) kernel.Call {
 	return kernel.OpenInRoot(p, flags, 0).Into(slot).Allowing(unix.ENOENT, unix.ENOTDIR, unix.EACCES)
 }
 
-// coverSlot is the tmpfs that all masked directories share.
-const coverSlot kernel.Slot = "masked-by"
+// cover mounts what is in slot over target, if that is there: a copy, or, where it
+// is the first one, the thing itself.
+func cover(slot, target kernel.Slot, shell string) []kernel.Call {
+	used := slot + "-used"
+	over := func(what kernel.Slot) kernel.Call {
+		return kernel.MoveMount(kernel.FD(what), "", kernel.FD(target), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).As(shell)
+	}
+	return []kernel.Call{
+		kernel.OpenTree(kernel.FD(slot), "", cloneTree|unix.AT_EMPTY_PATH).Into(mountSlot).IfOK(target).AndOK(used),
+		over(mountSlot).IfOK(mountSlot),
+		over(slot).Into(used).IfOK(target).AndFailed(used), // last, or there would be a copy over it
+	}
+}
 
 // emptyFS makes a tmpfs with room for nothing but its root.
 func emptyFS() []kernel.Call {
@@ -77,22 +67,6 @@ func emptyFS() []kernel.Call {
 		kernel.FsconfigString(fs, "nr_inodes", "1"),
 		kernel.FsconfigCreate(fs),
 	}
-}
-
-func coverDirectory(p string, dir kernel.Slot, share bool) []kernel.Call {
-	var calls []kernel.Call
-	if share {
-		calls = append(calls, kernel.OpenTree(kernel.FD(coverSlot), "", cloneTree|unix.AT_EMPTY_PATH).Into(mountSlot))
-	} else {
-		calls = append(emptyFS(), kernel.Fsmount(kernel.FD(fsSlot), unix.MOUNT_ATTR_RDONLY).Into(mountSlot))
-	}
-	calls = append(calls,
-		kernel.MoveMount(kernel.FD(mountSlot), "", kernel.FD(dir), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH).
-			As("mount -t tmpfs -o ro tmpfs "+p))
-	for i := range calls {
-		calls[i] = calls[i].IfOK(dir)
-	}
-	return calls
 }
 
 // ReadOnly binds paths over themselves, read-only.

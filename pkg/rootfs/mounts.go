@@ -158,9 +158,9 @@ func (m Mount) why() string {
 }
 
 // Sources takes detached copies of what comes from the host, while its paths
-// can still be named: bind mounts, and /dev/null for so many masked files.
+// can still be named: bind mounts, and /dev/null if files will be masked.
 // Before Private: a copy of a shared mount can then stay shared on request.
-func Sources(mounts []Mount, masks int) step.Step {
+func Sources(mounts []Mount, masks bool) step.Step {
 	calls := []kernel.Call{kernel.Umask(0)}
 	for _, m := range mounts {
 		if m.early {
@@ -170,8 +170,8 @@ func Sources(mounts []Mount, masks int) step.Step {
 			calls = append(calls, m.openSource()...)
 		}
 	}
-	for i := range masks {
-		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, "/dev/null", cloneTree).Into(nullSlot(i)))
+	if masks {
+		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, "/dev/null", cloneTree).Into(nullSlot))
 	}
 	return step.Step{
 		Name: "rootfs.sources", Topic: book.Volumes, Side: step.Inside, Calls: calls,

@@ -420,12 +420,6 @@ func (b *builder) masked() []string {
 	return list
 }
 
-// covers are what masked paths are covered with: the host takes /dev/null where
-// the child could not.
-func (b *builder) covers() rootfs.Covers {
-	return rootfs.CoversFor(len(b.masked()), copiesDetached(), b.userns() && b.ns.Has(unix.CLONE_NEWNS))
-}
-
 // surroundings: names, network and kernel settings, then the covers.
 func (b *builder) surroundings() {
 	if b.spec.Hostname != "" || b.spec.Domainname != "" {
@@ -445,7 +439,7 @@ func (b *builder) surroundings() {
 		b.add(process.Sysctl(l.Sysctl))
 	}
 	if masked := b.masked(); len(masked) > 0 {
-		b.add(rootfs.Mask(masked, b.covers()))
+		b.add(rootfs.Mask(masked))
 	}
 	if len(l.ReadonlyPaths) > 0 {
 		b.add(rootfs.ReadOnly(l.ReadonlyPaths))

@@ -41,7 +41,7 @@ func (b *builder) sources(mounts []rootfs.Mount) {
 	if b.c.Overlay == nil {
 		root = b.rootPath()
 	}
-	b.taken = rootfs.HostSources(mounts, b.covers().Null, b.devices(), root)
+	b.taken = rootfs.HostSources(mounts, len(b.masked()) > 0, b.devices(), root)
 	b.add(b.taken)
 	if b.c.Overlay != nil {
 		b.mappedOverlay()
@@ -59,7 +59,7 @@ func (b *builder) root(mounts []rootfs.Mount, devices []specs.LinuxDevice) {
 		for i, m := range rootfs.Taken(mounts) {
 			mounts[i] = m.Early()
 		}
-		b.add(rootfs.Sources(mounts, 0))
+		b.add(rootfs.Sources(mounts, false))
 	default:
 		for i, m := range mounts {
 			switch {
@@ -69,7 +69,7 @@ func (b *builder) root(mounts []rootfs.Mount, devices []specs.LinuxDevice) {
 				mounts[i] = m.InOrder()
 			}
 		}
-		b.add(rootfs.Sources(mounts, b.covers().Null))
+		b.add(rootfs.Sources(mounts, len(b.masked()) > 0))
 	}
 	b.cgroupSources(mounts)
 	b.add(rootfs.Private(unix.MS_SLAVE))
@@ -125,7 +125,7 @@ func (b *builder) sharedRoot(mounts []rootfs.Mount, devices []specs.LinuxDevice)
 	case b.spec.Root.Readonly:
 		b.fail(fmt.Errorf("a read-only root needs a mount namespace of the container's own"))
 	}
-	b.add(rootfs.Sources(mounts, b.covers().Null))
+	b.add(rootfs.Sources(mounts, len(b.masked()) > 0))
 	if b.userns() {
 		b.add(rootfs.DeviceSources(devices))
 	}
