@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,6 +20,8 @@ import (
 type forwarder struct {
 	signals chan os.Signal
 	ready   chan struct{} // closed when they are taken
+	started chan struct{} // closed when there is a process to send them to
+	pid     atomic.Int64  // of that process; 0 when it has ended
 }
 
 // forwarded are the signals that users and supervisors send. 37 and 38 are
@@ -33,11 +36,17 @@ var forwarded = []os.Signal{
 // together; meanwhile the bundle can be read and the plan made. It looks around
 // first: the plan will soon need that.
 func newForwarder() *forwarder {
-	f := &forwarder{signals: make(chan os.Signal, 64), ready: make(chan struct{})}
-	go func() { // ends by itself
+	f := &forwarder{signals: make(chan os.Signal, 64), ready: make(chan struct{}), started: make(chan struct{})}
+	go func() { // ends with this process
 		oci.LookAround()
 		signal.Notify(f.signals, forwarded...)
 		close(f.ready)
+		for s := range f.signals {
+			<-f.started
+			if pid := f.pid.Load(); pid != 0 {
+				_ = syscall.Kill(int(pid), s.(syscall.Signal))
+			}
+		}
 	}()
 	return f
 }
@@ -49,27 +58,20 @@ func (f *forwarder) await() { <-f.ready }
 // follow passes signals, and with a console all input and output, on to pid,
 // our child, and returns its exit code.
 func (f *forwarder) follow(pid int, console *os.File) (int, error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() { // ends with ctx
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case s := <-f.signals:
-				_ = syscall.Kill(pid, s.(syscall.Signal))
-			}
-		}
-	}()
+	f.pid.Store(int64(pid))
+	defer f.pid.Store(0)
+	close(f.started)
 	if console == nil {
 		return oci.Wait(pid)
 	}
-	return relay(ctx, pid, console)
+	return relay(pid, console)
 }
 
 // relay connects the user's terminal with the container's.
-func relay(ctx context.Context, pid int, console *os.File) (int, error) {
+func relay(pid int, console *os.File) (int, error) {
 	defer console.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	if isTerminal(os.Stdin) {
 		restore, err := terminal.RawInput(os.Stdin)
 		if err != nil {
