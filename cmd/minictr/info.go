@@ -95,6 +95,9 @@ func info(e *engine.Engine) (infoRow, error) {
 		SecurityOptions: []string{"name=seccomp,profile=builtin", "name=cgroupns"}, DefaultRuntime: engine.OwnRuntime,
 	}
 	i.Name, _ = os.Hostname()
+	if engine.AppArmor() {
+		i.SecurityOptions = append([]string{"name=apparmor"}, i.SecurityOptions...)
+	}
 	i.Runtimes = map[string]infoRuntime{engine.OwnRuntime: {engine.OwnRuntime}}
 	for _, name := range engine.OtherRuntimes {
 		if path, err := exec.LookPath(name); err == nil {
@@ -171,8 +174,14 @@ func (a *app) printInfo(i infoRow) {
 	}
 	p(" Logging Driver: %s\n Cgroup Driver: %s\n Cgroup Version: %s", i.LoggingDriver, i.CgroupDriver, i.CgroupVersion)
 	p(" Plugins:\n  Volume: %s\n  Network: %s\n  Log: %s", strings.Join(i.Plugins.Volume, " "), strings.Join(i.Plugins.Network, " "), strings.Join(i.Plugins.Log, " "))
-	p(" Swarm: %s\n Runtimes: %s\n Default Runtime: %s\n Security Options:\n  seccomp\n   Profile: builtin\n  cgroupns", i.Swarm.LocalNodeState,
+	p(" Swarm: %s\n Runtimes: %s\n Default Runtime: %s\n Security Options:", i.Swarm.LocalNodeState,
 		strings.Join(slices.Sorted(maps.Keys(i.Runtimes)), " "), i.DefaultRuntime)
+	for _, o := range i.SecurityOptions {
+		name, setting, set := strings.Cut(strings.TrimPrefix(o, "name="), ",")
+		if p("  %s", name); set {
+			p("   Profile: %s", strings.TrimPrefix(setting, "profile="))
+		}
+	}
 	p(" Kernel Version: %s\n Operating System: %s\n OSType: %s\n Architecture: %s", i.KernelVersion, i.OperatingSystem, i.OSType, i.Architecture)
 	p(" CPUs: %d\n Total Memory: %s\n Name: %s", i.NCPU, units.BytesSize(float64(i.MemTotal)), i.Name)
 	p(" Docker Root Dir: %s\n Run Dir: %s", i.RootDir, i.RunDir)

@@ -28,6 +28,9 @@ func main() {
 // run is the whole program: it returns the exit code.
 func run(args []string, out, errOut io.Writer) int {
 	a := &app{args: args, out: out, err: errOut}
+	if err := refuseGlobal(args); err != nil {
+		return a.complain(nil, err)
+	}
 	cobra.EnableCommandSorting = false // the help text has an order of its own
 	cmd, err := newRoot(a).ExecuteC()
 	return a.complain(cmd, err)

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/pflag"
 )
@@ -27,6 +29,28 @@ func (c *containerFlags) addRefused(fs *pflag.FlagSet) {
 	add(fs, "volume-driver", "name", "", accept("local", "there are local volumes only")).Hidden = true
 	trust := add(fs, "disable-content-trust", "bool", "", accept("true", "signatures of images are not checked, so that cannot be switched on"))
 	trust.Hidden, trust.NoOptDefVal = true, "true"
+}
+
+// globalFlags are docker's flags in front of the command, and why there are none
+// of that kind here.
+var globalFlags = []struct{ names, why string }{
+	{"--host -H --context -c --tls --tlsverify --tlscacert --tlscert --tlskey", "there is no daemon to talk to: minictr works on the machine it runs on"},
+	{"--config", "credentials are read from ~/.docker/config.json, or from where DOCKER_CONFIG says"},
+	{"--debug -D --log-level -l", "there is no daemon's log; run --explain shows what is done"},
+}
+
+// refuseGlobal refuses the first word of a command line if it is such a flag.
+func refuseGlobal(args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	flag, _, _ := strings.Cut(args[0], "=")
+	for _, g := range globalFlags {
+		if slices.Contains(strings.Fields(g.names), flag) {
+			return &exitError{codeEngine, fmt.Errorf("%s is not supported: %s", flag, g.why)}
+		}
+	}
+	return nil
 }
 
 const noLinks = "docker keeps links for old times' sake only; share a network with --network container:NAME, or name an address with --add-host"

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"minictr/pkg/lsm"
+	"minictr/pkg/lsm/profile"
 )
 
 // modules tells of mandatory access control.
@@ -15,7 +16,7 @@ func modules(x *examination) {
 	m := lsm.Detect()
 	switch {
 	case m.AppArmor:
-		x.add(Info, "AppArmor", "enabled: --security-opt apparmor=PROFILE works with profiles that are loaded", "", "")
+		confinement(x)
 	case m.SELinux && m.Enforcing:
 		x.add(Info, "SELinux", "enforcing: volumes need a label that containers may use", "", "")
 	case m.SELinux:
@@ -23,6 +24,20 @@ func modules(x *examination) {
 	default:
 		x.add(Info, "AppArmor, SELinux", "neither is enabled", "", "")
 	}
+}
+
+// confinement tells whether containers get the AppArmor profile that is meant
+// for them: without the program that compiles it they run without.
+func confinement(x *examination) {
+	there, err := profile.Loaded(profile.Default)
+	if err == nil && !there {
+		_, err = profile.Parser()
+	}
+	if err != nil {
+		x.add(Info, "AppArmor", "enabled, but containers run unconfined: "+err.Error(), "", "")
+		return
+	}
+	x.add(OK, "AppArmor", "enabled: containers run under the profile "+profile.Default+" unless --security-opt apparmor=… says otherwise", "", "")
 }
 
 // processLimits are those that containers inherit if nobody says otherwise.

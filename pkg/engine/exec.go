@@ -15,6 +15,7 @@ import (
 	"minictr/pkg/capability"
 	"minictr/pkg/engine/bundle"
 	"minictr/pkg/kernel"
+	"minictr/pkg/lsm"
 	"minictr/pkg/process"
 	"minictr/pkg/runtime"
 	"minictr/pkg/shim/client"
@@ -178,7 +179,7 @@ func execProcess(c *Container, base *specs.Process, o ExecOptions) (*specs.Proce
 }
 
 // execCapabilities: root has the container's bounding set, others have none;
-// a privileged process has all there are.
+// a privileged process has all there are, and no AppArmor profile.
 func execCapabilities(p *specs.Process, o ExecOptions) error {
 	if p.Capabilities == nil {
 		return nil
@@ -189,7 +190,7 @@ func execCapabilities(p *specs.Process, o ExecOptions) error {
 		if err != nil {
 			return err
 		}
-		bounding = own.Available().Names()
+		bounding, p.ApparmorProfile = own.Available().Names(), lsm.Unconfined
 	}
 	p.Capabilities = &specs.LinuxCapabilities{Bounding: bounding}
 	if p.User.UID == 0 {

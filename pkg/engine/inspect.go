@@ -27,13 +27,14 @@ func (e *Engine) Inspect(ref string) (*Inspection, error) {
 	i := &Inspection{
 		ID: c.ID, Created: c.Created, State: inspectState(c.State), Image: c.Image.ID,
 		ResolvConfPath: filepath.Join(dir, dnsFile), HostnamePath: filepath.Join(dir, nameFile), HostsPath: filepath.Join(dir, hostsFile),
-		LogPath: e.logPath(c), Name: "/" + c.Name, RestartCount: c.State.Restarts, Driver: "overlay2", Platform: "linux", AppArmorProfile: c.Config.AppArmor,
+		LogPath: e.logPath(c), Name: "/" + c.Name, RestartCount: c.State.Restarts, Driver: "overlay2", Platform: "linux",
 		HostConfig: c.hostConfig(), Config: c.config(), NetworkSettings: e.inspectNetwork(c), Mounts: e.inspectMounts(c),
 		GraphDriver: InspectGraphDriver{Name: "overlay2", Data: map[string]string{
 			"LowerDir": strings.Join(c.Layers, ":"), "UpperDir": filepath.Join(dir, upperDir),
 			"WorkDir": filepath.Join(dir, workDir), "MergedDir": filepath.Join(dir, rootDir),
 		}},
 	}
+	i.AppArmorProfile, _ = apparmor(&c.Config)
 	if len(c.Args) > 0 {
 		i.Path, i.Args = c.Args[0], c.Args[1:]
 	}

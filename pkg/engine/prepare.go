@@ -54,6 +54,8 @@ func (e *Engine) bundle(c *Container, net *netPlace) (*runtime.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	var loader string
+	in.AppArmor, loader = apparmor(&c.Config)
 	spec, err := bundle.Spec(in)
 	if err != nil {
 		return nil, err
@@ -75,6 +77,7 @@ func (e *Engine) bundle(c *Container, net *netPlace) (*runtime.Config, error) {
 		ID: c.ID, Bundle: dir, Spec: spec, Network: net.endpoint, RunDir: e.Dirs.Run, Supervised: true,
 		Overlay: &overlay.Layers{Lower: c.Layers, Upper: filepath.Join(dir, upperDir), Work: filepath.Join(dir, workDir)},
 	}
+	plan.ProfileLoader = loader
 	if path := c.Config.Runtime; path != "" {
 		return plan, e.delegate(plan, path)
 	}
@@ -88,6 +91,7 @@ func (e *Engine) input(c *Container, net *netPlace, files map[string]string) (bu
 	in := bundle.Input{
 		ID: c.ID, Config: cfg, Image: c.Image.Config, Hostname: net.hostname, Files: files, NetNS: net.ns,
 		CgroupsPath: path.Join("/", cfg.CgroupParent, "minictr-"+c.ID), IDs: c.IDs,
+		AppArmor: cfg.AppArmor,
 	}
 	var err error
 	if in.Joined, in.Shm, err = e.joins(cfg); err != nil {

@@ -41,6 +41,10 @@ type Config struct {
 
 	Other *Other `json:"other,omitempty"` // nil: we make the container ourselves
 
+	// ProfileLoader is the path of apparmor_parser, if the kernel is to be given
+	// our AppArmor profile first.
+	ProfileLoader string `json:"profileLoader,omitempty"`
+
 	Supervised bool `json:"supervised,omitempty"` // the container dies with its shim
 	Created    bool `json:"created,omitempty"`    // it waits before execve until it is started (OCI create)
 

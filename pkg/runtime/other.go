@@ -91,6 +91,7 @@ func (c *Config) becomeOther(args []string) []kernel.Call {
 // otherPlan lists the steps when another runtime makes the container.
 func (b *builder) otherPlan() {
 	c := b.c
+	b.loadProfile()
 	b.add(c.keepOther(), adoptOrphans())
 	set := namespace.Set{New: unix.CLONE_NEWNS}
 	if c.Network != nil {

@@ -181,6 +181,7 @@ func (b *builder) userns() bool {
 
 // hostBefore: what must be there before the process is.
 func (b *builder) hostBefore() {
+	b.loadProfile()
 	b.add(cgroup.Create(b.cg))
 	b.addIfAny(cgroup.Limit(b.cg))
 	b.deviceRules()

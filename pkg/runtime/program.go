@@ -6,6 +6,7 @@ import (
 
 	"minictr/pkg/capability"
 	"minictr/pkg/lsm"
+	"minictr/pkg/lsm/profile"
 	"minictr/pkg/process"
 	"minictr/pkg/seccomp"
 )
@@ -60,6 +61,14 @@ func (b *builder) last() {
 	}
 	if b.c.Created {
 		b.add(process.Wait())
+	}
+}
+
+// loadProfile gives the kernel our AppArmor profile, which it has not had since
+// the machine was started.
+func (b *builder) loadProfile() {
+	if loader := b.c.ProfileLoader; loader != "" {
+		b.add(profile.Load(loader))
 	}
 }
 

@@ -18,7 +18,7 @@
 //
 // # What is left out
 //
-// AppArmor and SELinux labels, devices of GPUs.
+// SELinux labels, devices of GPUs.
 //
 // See chapter "The Docker Engine" (runc and the OCI) of the book; the OCI
 // runtime specification, config.md and config-linux.md.

@@ -40,6 +40,8 @@ type Input struct {
 	Numbers     map[string]DeviceNumber // of the disks that Config limits, by path
 	// Available are the capabilities that this process could pass on.
 	Available capability.Set
+	// AppArmor is the profile that the program runs under; "": none.
+	AppArmor string
 	// CgroupsPath is where the container's cgroups go.
 	CgroupsPath string
 }
@@ -77,7 +79,7 @@ func Spec(in Input) (*specs.Spec, error) {
 			Capabilities:    caps,
 			Rlimits:         limits,
 			NoNewPrivileges: c.NoNewPrivileges,
-			ApparmorProfile: c.AppArmor,
+			ApparmorProfile: in.AppArmor,
 		},
 		Hostname:   in.Hostname,
 		Domainname: c.Domainname,

@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,20 +54,27 @@ func needAppArmor(t *testing.T) {
 	}
 }
 
-func TestEnsureLoadsTheProfileOnce(t *testing.T) {
-	needAppArmor(t)
-	for range 2 {
-		if err := Ensure(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	f, err := os.Open(loadedPath)
+// load loads the profile by the step that a container's plan has.
+func load(t *testing.T) {
+	t.Helper()
+	parser, err := Parser()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	if !loaded(f, Default) {
-		t.Error("the kernel does not list it")
+	if err := Load(parser).Program.Run(0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheProfileCanBeLoadedTwice(t *testing.T) {
+	needAppArmor(t)
+	load(t)
+	load(t)
+	if there, err := Loaded(Default); err != nil || !there {
+		t.Errorf("the kernel does not list it: %v", err)
+	}
+	if there, err := Loaded("minictr-no-such-profile"); err != nil || there {
+		t.Errorf("%v, %v", there, err)
 	}
 }
 
@@ -77,9 +83,7 @@ func TestEnsureLoadsTheProfileOnce(t *testing.T) {
 // keeps it from.
 func TestAConfinedProcessCannotTouchTheKernelsFiles(t *testing.T) {
 	needAppArmor(t)
-	if err := Ensure(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	load(t)
 	const script = `
 		cat /proc/self/attr/apparmor/current
 		try() { if (eval "$2") 2>/dev/null; then echo "$1 allowed"; else echo "$1 denied"; fi; }
