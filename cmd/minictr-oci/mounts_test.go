@@ -87,16 +87,34 @@ func TestMountsOfAllKindsAreMade(t *testing.T) {
 			b.mount("/kept", "bind", dir, "bind", "rprivate")
 			b.mount("/named", "bind", dir, "bind", "ro")
 		}, `grep -oE ' /(kept|named) [^ ]*' /proc/self/mountinfo`, "/kept rw,nosuid,nodev,noatime\n /named ro,noatime"},
-		"a tmpfs that begins with what it covers": {func(b *bench, dir string) {
-			for _, args := range []string{"mkdir -p d/e", "chmod 1777 d/e", "ln -s nowhere d/l", "cp bin/busybox d/e/b", "touch d/empty", "chown 7:8 d/e/b d/empty", "chmod 4755 d/e/b", "mkfifo -m 640 d/p"} {
-				cmd := exec.Command("busybox", strings.Fields(args)...)
-				if cmd.Dir = filepath.Join(b.bundle, "rootfs"); cmd.Run() != nil {
-					b.Fatal(args)
+		"a tmpfs that begins with what it covers": {
+			func(b *bench, dir string) {
+				for _, args := range []string{"mkdir -p d/e", "chmod 1777 d/e", "ln -s nowhere d/l", "cp bin/busybox d/e/b", "touch d/empty", "chown 7:8 d/e/b d/empty", "chmod 4755 d/e/b", "mkfifo -m 640 d/p"} {
+					cmd := exec.Command("busybox", strings.Fields(args)...)
+					if cmd.Dir = filepath.Join(b.bundle, "rootfs"); cmd.Run() != nil {
+						b.Fatal(args)
+					}
 				}
-			}
-			b.mount("/d", "tmpfs", "tmpfs", "tmpcopyup", "ro", "nosuid")
-		}, "cmp /d/e/b /bin/busybox; stat -c '%n %a %u:%g' /d /d/e /d/e/b /d/empty /d/p; readlink /d/l; touch /d/x 2>/dev/null || echo read-only; grep -o ' /d ro,nosuid' /proc/self/mountinfo",
-			"/d 755 0:0\n/d/e 1777 0:0\n/d/e/b 4755 7:8\n/d/empty 644 7:8\n/d/p 640 0:0\nnowhere\nread-only\n /d ro,nosuid"},
+				b.mount("/d", "tmpfs", "tmpfs", "tmpcopyup", "ro", "nosuid")
+			}, "cmp /d/e/b /bin/busybox; stat -c '%n %a %u:%g' /d /d/e /d/e/b /d/empty /d/p; readlink /d/l; touch /d/x 2>/dev/null || echo read-only; grep -o ' /d ro,nosuid' /proc/self/mountinfo",
+			"/d 755 0:0\n/d/e 1777 0:0\n/d/e/b 4755 7:8\n/d/empty 644 7:8\n/d/p 640 0:0\nnowhere\nread-only\n /d ro,nosuid",
+		},
+		"a device that the host has not, and users of its own": {
+			func(b *bench, dir string) {
+				ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
+				b.spec.Linux.Namespaces = append(b.spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+				b.spec.Linux.UIDMappings, b.spec.Linux.GIDMappings = ids, ids
+				if err := os.Chown(filepath.Join(b.bundle, "rootfs"), 100000, 100000); err != nil {
+					b.Fatal(err)
+				}
+				mode, owner := os.FileMode(0o626), uint32(7)
+				b.spec.Linux.Devices = []specs.LinuxDevice{
+					{Path: "/dev/minictr-null", Type: "c", Major: 1, Minor: 3, FileMode: &mode, UID: &owner},
+					{Path: "/dev/minictr-zero", Type: "c", Major: 1, Minor: 5},
+				}
+			}, "stat -c '%n %F %a %u:%g %t,%T' /dev/minictr-null /dev/minictr-zero; echo x >/dev/minictr-null && echo written",
+			"/dev/minictr-null character special file 626 7:0 1,3\n/dev/minictr-zero character special file 666 0:0 1,5\nwritten",
+		},
 		"no /dev at all": {func(b *bench, dir string) {
 			b.spec.Mounts = append(b.spec.Mounts[:1:1], b.spec.Mounts[5])
 		}, "stat -c '%F %t %T' /dev/null", "character special file 1 3"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -49,15 +50,22 @@ func Devices(devices []specs.LinuxDevice, userns bool) step.Step {
 }
 
 func makeDevice(d specs.LinuxDevice) []kernel.Call {
-	typ := map[string]uint32{"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": unix.S_IFBLK, "p": unix.S_IFIFO}[d.Type]
-	mode := uint32(0o666)
-	if d.FileMode != nil {
-		mode = uint32(d.FileMode.Perm())
-	}
 	calls, dir := parent(d.Path)
-	name := path.Base(d.Path)
-	node := kernel.Mknodat(dir, name, typ|mode, uint32(d.Major), uint32(d.Minor)).Allowing(unix.EEXIST)
-	calls = append(calls, node.As(strings.Replace(node.Shell, " "+name, " "+d.Path, 1)))
+	return append(calls, makeNode(dir, path.Base(d.Path), d)...)
+}
+
+func permissions(d specs.LinuxDevice) uint32 {
+	if d.FileMode == nil {
+		return 0o666
+	}
+	return uint32(d.FileMode.Perm())
+}
+
+// makeNode makes the node of a device under a name in dir.
+func makeNode(dir kernel.Arg, name string, d specs.LinuxDevice) []kernel.Call {
+	typ := map[string]uint32{"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": unix.S_IFBLK, "p": unix.S_IFIFO}[d.Type]
+	node := kernel.Mknodat(dir, name, typ|permissions(d), uint32(d.Major), uint32(d.Minor)).Allowing(unix.EEXIST)
+	calls := []kernel.Call{node.As(strings.Replace(node.Shell, " "+name, " "+d.Path, 1))}
 	if d.UID != nil && *d.UID != 0 || d.GID != nil && *d.GID != 0 {
 		uid, gid := 0, 0
 		if d.UID != nil {
@@ -72,6 +80,31 @@ func makeDevice(d specs.LinuxDevice) []kernel.Call {
 }
 
 func deviceSlot(i int) kernel.Slot { return kernel.Slot(fmt.Sprintf("device-%d", i)) }
+
+// takeDevices takes the host's nodes. One that the host has not in that place is
+// made, as the configuration has it, in a file system that is mounted nowhere
+// (Linux 6.15 for the copy of that).
+func takeDevices(devices []specs.LinuxDevice) []kernel.Call {
+	const fs, nodes kernel.Slot = "nodes-fs", "nodes"
+	var calls []kernel.Call
+	made := false
+	for i, d := range devices {
+		if _, err := os.Lstat(d.Path); !os.IsNotExist(err) {
+			calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, d.Path, cloneTree).Into(deviceSlot(i)))
+			continue
+		}
+		if !made {
+			calls = append(calls, kernel.Fsopen("tmpfs").Into(fs), kernel.FsconfigString(kernel.FD(fs), "mode", "755"),
+				kernel.FsconfigCreate(kernel.FD(fs)), kernel.Fsmount(kernel.FD(fs), 0).Into(nodes))
+			made = true
+		}
+		name := strconv.Itoa(i)
+		calls = append(calls, makeNode(kernel.FD(nodes), name, d)...)
+		calls = append(calls, kernel.Fchmodat(kernel.FD(nodes), name, permissions(d))) // whatever our umask is
+		calls = append(calls, kernel.OpenTree(kernel.FD(nodes), name, cloneTree).Into(deviceSlot(i)))
+	}
+	return calls
+}
 
 // DeviceSources takes the host's nodes, before the pivot, for a user namespace.
 func DeviceSources(devices []specs.LinuxDevice) step.Step {

@@ -39,9 +39,7 @@ func HostSources(mounts []Mount, masks bool, devices []specs.LinuxDevice, root s
 	if masks {
 		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, "/dev/null", cloneTree).Into(nullSlot))
 	}
-	for i, d := range devices {
-		calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, d.Path, cloneTree).Into(deviceSlot(i)))
-	}
+	calls = append(calls, takeDevices(devices)...)
 	return step.Step{
 		Name: "rootfs.host-sources", Topic: book.Volumes, Side: step.Host, Calls: calls,
 		Why:  "root of a user namespace is nobody on the host; take hold of the host's directories and devices before becoming that",

@@ -41,7 +41,7 @@ func (b *builder) sources(mounts []rootfs.Mount) {
 	if b.c.Overlay == nil {
 		root = b.rootPath()
 	}
-	b.taken = rootfs.HostSources(mounts, len(b.masked()) > 0, b.devices(), root)
+	b.taken = rootfs.HostSources(mounts, len(b.masked()) > 0, b.hostOwned(b.devices()), root)
 	b.add(b.taken)
 	if b.c.Overlay != nil {
 		b.mappedOverlay()
