@@ -89,6 +89,9 @@ func (f *files) open() error {
 }
 
 func (f *files) add(line []byte, stream string, when time.Time) {
+	if f.buf == nil {
+		f.buf = make([]byte, 0, batch+2*maxLine) // which it need not outgrow: memory counts when it is written to
+	}
 	f.buf = f.encode(f.buf, line, stream, when)
 	f.entries++
 	full := f.config.MaxSize > 0 && f.size+int64(len(f.buf)) >= f.config.MaxSize

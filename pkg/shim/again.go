@@ -87,7 +87,7 @@ func (s *shim) turn(exit wire.Exit) (wire.Exit, error) {
 
 // rest waits between two runs. It reports false if there is to be no other.
 func (s *shim) rest(pause time.Duration) bool {
-	s.idle.touch()
+	s.idle.litter()
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {

@@ -32,7 +32,7 @@ func (s *shim) answer(c *client, payload []byte) {
 }
 
 func (s *shim) do(r wire.Request) error {
-	s.idle.touch()
+	s.idle.litter()
 	switch r.Do {
 	case wire.DoSignal:
 		return s.signal(r)

@@ -427,6 +427,7 @@ func (cs *clients) listen(path string) error {
 
 // welcome hears what a new client wants to see.
 func (cs *clients) welcome(c *client) {
+	cs.shim.idle.litter()
 	t, payload, err := c.frames.Next()
 	if err == nil && t == wire.Keep {
 		cs.keep(c, payload)

@@ -96,7 +96,7 @@ func (s *shim) check(c *checks, check HealthCheck, pid int, begun time.Time) {
 		if err != nil {
 			result.ExitCode, result.Output = -1, err.Error()
 		}
-		s.idle.touch()
+		s.idle.litter()
 		s.note(check, result, begun)
 	}
 }

@@ -20,21 +20,30 @@ import (
 // time, and afterwards there is next to no garbage. Off also means that nothing
 // wakes an idle shim every two minutes.
 //
-// Once things are quiet, the heap's free pages go back to the kernel.
+// Once things are quiet, the heap's free pages go back to the kernel, after a
+// collection if there is garbage. A collection is not for nothing: it makes
+// tables of what it has found, some hundred KiB of them. Passing output on makes
+// no garbage; its buffers are given back without one (stdio.pump).
 //
 // And so do the pages of the program itself that were needed to make the
 // container: they are in the page cache anyway, shared by all shims, and come
 // back with a page fault each if they are needed again.
 
 // idler gives memory back some time after the shim was last busy.
-type idler struct{ busy atomic.Bool }
+type idler struct{ busy, garbage atomic.Bool }
 
 // quiet is how long after something happened memory is given back: later than
 // a container that does one thing lives.
 const quiet = time.Second
 
 // start begins to look for quiet times.
-func (i *idler) start() { i.touch() }
+func (i *idler) start() { i.litter() }
+
+// litter is touch for what leaves garbage.
+func (i *idler) litter() {
+	i.garbage.Store(true)
+	i.touch()
+}
 
 // touch notes that something happened. It costs next to nothing.
 func (i *idler) touch() {
@@ -45,7 +54,9 @@ func (i *idler) touch() {
 
 func (i *idler) rest() {
 	i.busy.Store(false)
-	debug.FreeOSMemory()
+	if i.garbage.CompareAndSwap(true, false) {
+		debug.FreeOSMemory()
+	}
 	dropProgramPages()
 }
 

@@ -251,7 +251,11 @@ func (s *shim) supervise(pid int) {
 	})
 	s.tellStart() // whoever hears that it runs finds it among the events
 	s.clients.ready(pid, s.stdio)
-	s.stdio.pump(s.deliver)
+	log := s.log
+	s.stdio.pump(s.deliver, func() {
+		log.Idle()
+		s.idle.touch() // this, too, has brought pages of the program back
+	})
 	s.heed.Do(func() { go s.endWhenAsked() })
 	s.spareFromOOM()
 	s.idle.start()

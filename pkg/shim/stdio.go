@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"minictr/pkg/kernel"
+	"minictr/pkg/logging"
 	"minictr/pkg/process"
 	"minictr/pkg/shim/wire"
 	"minictr/pkg/terminal"
@@ -150,14 +151,26 @@ func (s *stdio) adopt(slots map[kernel.Slot]uintptr) error {
 
 // pump begins to read what the container prints; deliver gets each piece
 // before the next one is read, so a slow reader slows the container down
-// instead of filling memory. The pumps end with the streams.
-func (s *stdio) pump(deliver func(wire.Type, *wire.Buffer, int)) {
+// instead of filling memory. When a stream has been silent for a while, rest is
+// called. The pumps end with the streams.
+func (s *stdio) pump(deliver func(wire.Type, *wire.Buffer, int), rest func()) {
 	var pumps sync.WaitGroup
 	for _, o := range s.output {
 		pumps.Go(func() {
 			p := wire.NewBuffer()
-			for {
+			for used := false; ; {
+				if used {
+					_ = o.file.SetReadDeadline(time.Now().Add(quiet))
+				}
 				n, err := o.file.Read(p.Room())
+				if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+					_ = o.file.SetReadDeadline(time.Time{})
+					used = false
+					logging.GiveBack(p.Room())
+					rest()
+					continue
+				}
+				used = true
 				if n > 0 {
 					s.passing.Add(1)
 					deliver(o.kind, p, n)

@@ -7,7 +7,7 @@ import "fmt"
 const (
 	shimLimit   = 4 << 10
 	shimFactor  = 0.5
-	growthLimit = 64
+	growthLimit = 128
 )
 
 // memoryGoals are marks and texts.

@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/record"
 )
 
 // A restart policy is the shim's to follow. When it was the shim that was killed, the next command follows it; and what a
@@ -49,8 +53,8 @@ func (w *world) begin(policy, script string) []string {
 }
 
 // strike kills the target's shim or its first process, after a while of up to limit. A process that changes its program
-// just then is in no list of the kernel's for a moment, so it looks more than once.
-func (w *world) strike(limit time.Duration, victim string) {
+// just then is in no list of the kernel's for a moment, so it looks more than once. It returns when the victim is dead.
+func (w *world) strike(limit time.Duration, victim string) (problems []string) {
 	time.Sleep(time.Duration(w.random.Int64N(int64(limit))))
 	for range 100 {
 		pids := w.find(victim, nil)
@@ -58,9 +62,28 @@ func (w *world) strike(limit time.Duration, victim string) {
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}
 		if len(pids) > 0 {
-			return
+			return dead(pids)
 		}
 		time.Sleep(time.Millisecond)
+	}
+	return nil
+}
+
+// dead waits until the kernel is done with processes that were killed: with all of their threads, whose last one gives
+// the locks back and takes the children along.
+func dead(pids []int) []string {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		pids = slices.DeleteFunc(pids, func(pid int) bool {
+			threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+			start, _ := record.StartTime(pid)
+			return err != nil || len(threads) == 0 || len(threads) == 1 && isZombie(pid, start)
+		})
+		if len(pids) == 0 {
+			return nil
+		}
+		if time.Now().After(end) {
+			return []string{fmt.Sprintf("processes outlive SIGKILL: %v", pids)}
+		}
 	}
 }
 
@@ -96,11 +119,12 @@ func (w *world) revived(policy string) []string {
 		return problems
 	}
 	if w.random.IntN(2) == 0 {
-		w.strike(50*time.Millisecond, "init")
+		if problems := w.strike(50*time.Millisecond, "init"); problems != nil {
+			return problems
+		}
 		return named("its process killed", w.becomes("running", 1))
 	}
-	w.strike(50*time.Millisecond, "shim")
-	if problems := w.gone(); problems != nil {
+	if problems := w.strike(50*time.Millisecond, "shim"); problems != nil {
 		return problems
 	}
 	return named("its shim killed", w.is("running", 1))
@@ -113,22 +137,11 @@ func named(name string, problems []string) []string {
 	return problems
 }
 
-// gone waits until the kernel has buried the shims that were killed.
-func (w *world) gone() []string {
-	for end := time.Now().Add(10 * time.Second); len(w.shims()) > 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			return []string{fmt.Sprintf("shims outlive SIGKILL: %v", w.shims())}
-		}
-	}
-	return nil
-}
-
 func (w *world) staysDead() []string {
 	if problems := w.begin("no", polite); problems != nil {
 		return problems
 	}
-	w.strike(50*time.Millisecond, "shim")
-	if problems := w.gone(); problems != nil {
+	if problems := w.strike(50*time.Millisecond, "shim"); problems != nil {
 		return problems
 	}
 	return append(w.is("exited", 0), w.is("exited", 0)...)
@@ -139,7 +152,9 @@ func (w *world) countsOn() []string {
 	if problems := w.begin("on-failure:3", "sleep 0.02; exit 7"); problems != nil {
 		return problems
 	}
-	w.strike(time.Second, "shim")
+	if problems := w.strike(time.Second, "shim"); problems != nil {
+		return problems
+	}
 	if problems := w.becomes("exited", 3); problems != nil {
 		return problems
 	}
