@@ -2,29 +2,50 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
 // cable is one end of a veth pair, with addresses, for a container to take.
 func cable(t *testing.T, name string) {
 	t.Helper()
-	for _, args := range []string{
-		"link add " + name + " mtu 1400 type veth peer name " + name + "p",
-		"addr add 192.0.2.7/24 brd 192.0.2.200 dev " + name,
-		"addr add 192.0.2.8/32 scope link dev " + name, // for this host only: it does not come with the device
-		"addr add 2001:db8::7/64 dev " + name,
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU = name, 1400
+	link := &netlink.Veth{LinkAttrs: attrs, PeerName: name + "p"}
+	if err := netlink.LinkAdd(link); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { uncable(name) })
+	for _, a := range []struct {
+		address, broadcast string
+		scope              netlink.Scope
+	}{
+		{"192.0.2.7/24", "192.0.2.200", netlink.SCOPE_UNIVERSE},
+		{"192.0.2.8/32", "", netlink.SCOPE_LINK}, // for this host only: it does not come with the device
+		{"2001:db8::7/64", "", netlink.SCOPE_UNIVERSE},
 	} {
-		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
-			t.Fatalf("ip %s: %v %s", args, err, out)
+		address, err := netlink.ParseAddr(a.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		address.Scope, address.Broadcast = int(a.scope), net.ParseIP(a.broadcast).To4()
+		if err := netlink.AddrAdd(link, address); err != nil {
+			t.Fatalf("%s: %v", a.address, err)
 		}
 	}
-	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", name).Run() })
+}
+
+func uncable(name string) {
+	if link, err := netlink.LinkByName(name); err == nil {
+		_ = netlink.LinkDel(link)
+	}
 }
 
 func TestNetworkDevicesMoveIntoTheContainerWithTheirAddresses(t *testing.T) {
@@ -66,7 +87,7 @@ func TestNetworkDevicesMoveIntoTheContainerWithTheirAddresses(t *testing.T) {
 			if strings.Contains(out, "192.0.2.8") {
 				t.Errorf("an address of the host has come with it:\n%s", out)
 			}
-			if exec.Command("ip", "link", "show", device).Run() == nil {
+			if _, err := netlink.LinkByName(device); err == nil {
 				t.Errorf("the host still has %s", device)
 			}
 		})
@@ -84,7 +105,7 @@ func TestNetworkDevicesThatCannotMoveAreRefused(t *testing.T) {
 		b.spec.Linux.NetDevices = map[string]specs.LinuxNetDevice{device: {Name: name}}
 		b.save()
 		b.fail(1, message, "create", b.id)
-		_ = exec.Command("ip", "link", "del", device).Run()
+		uncable(device)
 	}
 	b.without(specs.NetworkNamespace)
 	b.save()
