@@ -189,7 +189,9 @@ func (c *containerFlags) addStorage(fs *pflag.FlagSet) {
 }
 
 func (c *containerFlags) addIdentity(fs *pflag.FlagSet) {
-	fs.StringVar(&c.Name, "name", "", "what the container is called (a random `name`)")
+	flag(fs, &c.Name, "name", "name", "what the container is called (a random name)", func(s string) (string, error) {
+		return strings.TrimPrefix(s, "/"), nil // inspect prints names with a slash
+	})
 	fs.StringArrayVarP(&c.labels, "label", "l", nil, "remember `KEY=VALUE` with it")
 	fs.StringArrayVar(&c.labelFiles, "label-file", nil, "read labels from a `file`, one a line")
 	fs.StringVar(&c.cidFile, "cidfile", "", "write its ID to a `file`")

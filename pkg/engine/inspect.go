@@ -82,7 +82,7 @@ func (c *Container) hostConfig() InspectHostConfig {
 	cfg := &c.Config
 	h := InspectHostConfig{
 		NetworkMode: cfg.Mode, PortBindings: bindings(cfg.Ports), AutoRemove: cfg.AutoRemove, VolumesFrom: cfg.VolumesFrom,
-		RestartPolicy: InspectRestart{cfg.Restart.Name, cfg.Restart.Retries}, CapAdd: cfg.CapAdd, CapDrop: cfg.CapDrop,
+		RestartPolicy: InspectRestart{cfg.Restart.Name, cfg.Restart.Retries}, CapAdd: capNames(cfg.CapAdd), CapDrop: capNames(cfg.CapDrop),
 		DNS: cfg.DNS, DNSOptions: cfg.DNSOptions, DNSSearch: cfg.DNSSearch, ExtraHosts: cfg.ExtraHosts, GroupAdd: cfg.GroupAdd,
 		IpcMode: cmp.Or(cfg.Namespaces.IPC, "private"), PidMode: cfg.Namespaces.PID, UTSMode: cfg.Namespaces.UTS, UsernsMode: cfg.Namespaces.User, OomScoreAdj: cfg.OOMScoreAdj,
 		Privileged: cfg.Privileged, PublishAllPorts: cfg.PublishAll, ReadonlyRootfs: cfg.ReadOnly, SecurityOpt: securityOptions(cfg),
@@ -120,6 +120,17 @@ func (c *Container) hostConfig() InspectHostConfig {
 		h.Ulimits = append(h.Ulimits, InspectUlimit{u.Name, u.Hard, u.Soft})
 	}
 	return h
+}
+
+// capNames are capabilities by the kernel's names, however they were written.
+func capNames(list []string) (names []string) {
+	for _, name := range list {
+		if name = strings.ToUpper(name); name != "ALL" && !strings.HasPrefix(name, "CAP_") {
+			name = "CAP_" + name
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 // securityOptions are --security-opt values that say the same again.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -190,6 +191,7 @@ func (c *Container) anonymous() []string {
 
 // Rename gives a container another name.
 func (e *Engine) Rename(c *Container, name string) error {
+	name = strings.TrimPrefix(name, "/") // as inspect prints it
 	if err := record.Rename(e.Dirs, c.ID, name); err != nil {
 		return err
 	}

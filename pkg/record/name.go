@@ -172,8 +172,10 @@ func (e *NotFoundError) Error() string { return fmt.Sprintf("No such container: 
 // Resolve finds a container by its name, its ID, or the beginning of an ID
 // that no other container's has.
 func Resolve(d Dirs, ref string) (string, error) {
+	asked := ref
+	ref = strings.TrimPrefix(ref, "/") // as inspect prints names
 	if ref == "" || strings.Contains(ref, "/") {
-		return "", &NotFoundError{ref}
+		return "", &NotFoundError{asked}
 	}
 	if id, err := owner(d, ref); err == nil && exists(d, id) {
 		return id, nil
