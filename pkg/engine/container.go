@@ -94,7 +94,7 @@ func (e *Engine) Get(ref string) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := record.Load(e.Dirs, id)
+	r, err := record.LoadNamed(e.Dirs, id, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (e *Engine) GetForExec(ref string) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := record.Load(e.Dirs, id)
+	r, err := record.LoadNamed(e.Dirs, id, ref)
 	if err != nil {
 		return nil, err
 	}

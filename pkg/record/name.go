@@ -108,16 +108,22 @@ func names(d Dirs) (map[string]string, error) {
 // NameOf is the name of container id, which was guess some time ago: one look
 // if it still is.
 func NameOf(d Dirs, id, guess string) string {
-	if guess != "" {
-		if target, err := os.Readlink(d.name(guess)); err == nil && filepath.Base(target) == id {
-			return guess
-		}
+	if isNamed(d, id, guess) {
+		return guess
 	}
 	byID, err := names(d)
 	if err != nil || byID[id] == "" {
 		return guess
 	}
 	return byID[id]
+}
+
+func isNamed(d Dirs, id, name string) bool {
+	if CheckName(name) != nil {
+		return false
+	}
+	target, err := os.Readlink(d.name(name))
+	return err == nil && filepath.Base(target) == id
 }
 
 // release gives up all names of container id.

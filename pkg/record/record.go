@@ -28,6 +28,15 @@ func Load(d Dirs, id string) (*Record, error) {
 	return load(d, id, byID)
 }
 
+// LoadNamed is Load for who has a guess of the container's name: if it is right,
+// the names of all others need not be read.
+func LoadNamed(d Dirs, id, guess string) (*Record, error) {
+	if !isNamed(d, id, guess) {
+		return Load(d, id)
+	}
+	return load(d, id, map[string]string{id: guess})
+}
+
 func load(d Dirs, id string, byID map[string]string) (*Record, error) {
 	config, err := readFile(d.config(id))
 	if errors.Is(err, os.ErrNotExist) {

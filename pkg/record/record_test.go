@@ -245,6 +245,13 @@ func TestRenameMovesTheName(t *testing.T) {
 		t.Error(id, err)
 	}
 	create(t, d, "cccc", "web")
+	// However one asks for a container, and whatever one takes its name for.
+	for _, guess := range []string{"www", "web", "db", "aa", "aaaa", "", "nobody", "../names/www"} {
+		r, err := LoadNamed(d, "aaaa", guess)
+		if err != nil || r.ID != "aaaa" || r.Name != "www" {
+			t.Errorf("LoadNamed with %q: %+v, %v", guess, r, err)
+		}
+	}
 }
 
 func TestNamesFollowDockersRule(t *testing.T) {
