@@ -44,7 +44,7 @@ ip link set lo up
 
 # A machine that has run for a while has these. The kernel loads them on demand too, but an emulated processor is so slow
 # at it that of many who ask at once some are told that there is no such thing.
-modprobe -a overlay veth bridge || true
+modprobe -a overlay veth bridge nft_chain_nat nft_nat nft_masq nft_ct nft_fib_ipv4 || true
 
 # Output must not share a channel with the kernel's messages: each stream has a virtio port of its own.
 modprobe -a virtio_pci virtio_console
