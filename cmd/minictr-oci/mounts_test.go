@@ -9,6 +9,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/kernel"
 )
 
 // TestMountsOfAllKindsAreMade: one configuration each, one look from inside.
@@ -99,22 +101,6 @@ func TestMountsOfAllKindsAreMade(t *testing.T) {
 			}, "cmp /d/e/b /bin/busybox; stat -c '%n %a %u:%g' /d /d/e /d/e/b /d/empty /d/p; readlink /d/l; touch /d/x 2>/dev/null || echo read-only; grep -o ' /d ro,nosuid' /proc/self/mountinfo",
 			"/d 755 0:0\n/d/e 1777 0:0\n/d/e/b 4755 7:8\n/d/empty 644 7:8\n/d/p 640 0:0\nnowhere\nread-only\n /d ro,nosuid",
 		},
-		"a device that the host has not, and users of its own": {
-			func(b *bench, dir string) {
-				ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
-				b.spec.Linux.Namespaces = append(b.spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
-				b.spec.Linux.UIDMappings, b.spec.Linux.GIDMappings = ids, ids
-				if err := os.Chown(filepath.Join(b.bundle, "rootfs"), 100000, 100000); err != nil {
-					b.Fatal(err)
-				}
-				mode, owner := os.FileMode(0o626), uint32(7)
-				b.spec.Linux.Devices = []specs.LinuxDevice{
-					{Path: "/dev/minictr-null", Type: "c", Major: 1, Minor: 3, FileMode: &mode, UID: &owner},
-					{Path: "/dev/minictr-zero", Type: "c", Major: 1, Minor: 5},
-				}
-			}, "stat -c '%n %F %a %u:%g %t,%T' /dev/minictr-null /dev/minictr-zero; echo x >/dev/minictr-null && echo written",
-			"/dev/minictr-null character special file 626 7:0 1,3\n/dev/minictr-zero character special file 666 0:0 1,5\nwritten",
-		},
 		"no /dev at all": {func(b *bench, dir string) {
 			b.spec.Mounts = append(b.spec.Mounts[:1:1], b.spec.Mounts[5])
 		}, "stat -c '%F %t %T' /dev/null", "character special file 1 3"},
@@ -127,5 +113,30 @@ func TestMountsOfAllKindsAreMade(t *testing.T) {
 				t.Errorf("%s printed %q, want %q", test.script, out, test.want)
 			}
 		})
+	}
+}
+
+func TestADeviceThatTheHostHasNotIsMadeForAUserNamespace(t *testing.T) {
+	b := newBench(t)
+	ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
+	b.spec.Linux.Namespaces = append(b.spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+	b.spec.Linux.UIDMappings, b.spec.Linux.GIDMappings = ids, ids
+	if err := os.Chown(filepath.Join(b.bundle, "rootfs"), 100000, 100000); err != nil {
+		t.Fatal(err)
+	}
+	mode, owner := os.FileMode(0o626), uint32(7)
+	b.spec.Linux.Devices = []specs.LinuxDevice{
+		{Path: "/dev/minictr-null", Type: "c", Major: 1, Minor: 3, FileMode: &mode, UID: &owner},
+		{Path: "/dev/minictr-zero", Type: "c", Major: 1, Minor: 5},
+	}
+	b.program("sh", "-c", "stat -c '%n %F %a %u:%g %t,%T' /dev/minictr-null /dev/minictr-zero; echo x >/dev/minictr-null && echo written")
+	b.save()
+	if !kernel.AtLeast(6, 15) {
+		b.fail(1, "/dev/minictr-null", "run", b.id)
+		return
+	}
+	want := "/dev/minictr-null character special file 626 7:0 1,3\n/dev/minictr-zero character special file 666 0:0 1,5\nwritten\n"
+	if out := b.do("run", b.id); out != want {
+		t.Errorf("output\n%s, want\n%s", out, want)
 	}
 }

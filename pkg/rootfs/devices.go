@@ -89,7 +89,7 @@ func takeDevices(devices []specs.LinuxDevice) []kernel.Call {
 	var calls []kernel.Call
 	made := false
 	for i, d := range devices {
-		if _, err := os.Lstat(d.Path); !os.IsNotExist(err) {
+		if _, err := os.Lstat(d.Path); !os.IsNotExist(err) || !kernel.AtLeast(6, 15) {
 			calls = append(calls, kernel.OpenTree(kernel.AtFDCWD, d.Path, cloneTree).Into(deviceSlot(i)))
 			continue
 		}
