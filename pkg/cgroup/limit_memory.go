@@ -56,6 +56,9 @@ func (l *lister) memoryV1(m *specs.LinuxMemory, limit, swap, reservation int64) 
 	if _, err := swapOnly(limit, swap); err != nil {
 		l.fail(err)
 	}
+	if limit == -1 && swap == 0 {
+		swap = -1 // the sum cannot be less than its part, which knows no limit now
+	}
 	if limit != 0 {
 		l.add("memory", "memory.limit_in_bytes", decimal(limit))
 	}

@@ -156,7 +156,7 @@ func TestResourcesBecomeFiles(t *testing.T) {
 		"limits taken away": {
 			specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr[int64](-1)}, CPU: &specs.LinuxCPU{Quota: ptr[int64](-1)}, Pids: &specs.LinuxPids{Limit: ptr[int64](-1)}},
 			[]string{"memory/memory.max=max", "memory/memory.swap.max=max if there", "cpu/cpu.max=max 100000", "pids/pids.max=max"},
-			[]string{"memory/memory.limit_in_bytes=-1", "cpu/cpu.cfs_quota_us=-1", "pids/pids.max=max"},
+			[]string{"memory/memory.limit_in_bytes=-1", "memory/memory.memsw.limit_in_bytes=-1 if there", "cpu/cpu.cfs_quota_us=-1", "pids/pids.max=max"},
 		},
 		"processor time": {
 			specs.LinuxResources{CPU: &specs.LinuxCPU{Shares: ptr[uint64](1024), Quota: ptr[int64](150000), Period: ptr[uint64](100000), Burst: ptr[uint64](1000)}},
