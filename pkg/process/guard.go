@@ -140,18 +140,20 @@ func (e Exe) Lend() step.Step {
 			kernel.OpenTree(kernel.AtFDCWD, "/proc/self/exe", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Into(exeTree),
 			kernel.MountSetattr(kernel.FD(exeTree), "", unix.AT_EMPTY_PATH, unix.MOUNT_ATTR_RDONLY, 0, unix.MS_PRIVATE),
 			kernel.OpenPath(kernel.Path{"/proc/self/fd/", exeTree}, unix.O_RDONLY|unix.O_CLOEXEC).Into(exeFile),
-			kernel.Close(kernel.FD(exeTree)),
 		},
 		Rule: "a detached mount goes with its last descriptor",
 	}
 }
 
-// Release closes it here, after the clone.
+// Release closes it here, after the clone. The last descriptor of the mount takes
+// it away, and for that the kernel waits until all processors have noticed
+// (synchronize_rcu_expedited): so we close ours while the new process is at work,
+// and that one closes its own first of all.
 func (e Exe) Release() step.Step {
 	return step.Step{
 		Name: "process.release", Topic: book.Capabilities, Side: step.Host,
-		Why:   "the new process has its own descriptor of the program's file",
-		Calls: []kernel.Call{kernel.Close(kernel.FD(exeFile))},
+		Why:   "the new process has its own descriptors of the program's file and of its mount",
+		Calls: []kernel.Call{kernel.Close(kernel.FD(exeFile)), kernel.Close(kernel.FD(exeTree))},
 		Rule:  "a closed descriptor leaves nothing",
 	}
 }
@@ -163,6 +165,7 @@ func (e Exe) Guard() step.Step {
 	s := inside("process.guard", book.Capabilities,
 		"run from the read-only view of our program: an image that has /proc/self/exe executed gets a file that nobody can write to")
 	file := kernel.FD(exeFile)
+	s.Calls = append(s.Calls, kernel.Close(kernel.FD(exeTree)))
 	for _, m := range e.parts {
 		length := int(m.end - m.start)
 		if m.prot&unix.PROT_WRITE == 0 {
