@@ -114,7 +114,9 @@ func TestUpdateTakesValuesInAnyOrderThatMakesSense(t *testing.T) {
 		{"--cpu-period", "100000", "--cpu-quota", "30000"},
 		{"--cpu-burst", "1000"},
 		{"--cpu-burst", "0"},
-		{"--memory-swap", "96468992"}, {"--memory", "-1"}, {"--memory", "32m", "--memory-swap", "-1"},
+		{"--memory-swap", "96468992"},
+		{"--memory", "-1"},
+		{"--memory", "32m", "--memory-swap", "-1"},
 		{"--memory-swap", "96468992"}, // the memory limit stays
 	} {
 		b.do(append(append([]string{"update"}, args...), b.id)...)
