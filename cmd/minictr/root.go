@@ -136,7 +136,7 @@ func (a *app) eachAtOnce(args []string, do func(ref string) (printed string, err
 		results[i] = make(chan result, 1)
 	}
 	go func() {
-		places := make(chan struct{}, 50)
+		places := make(chan struct{}, 250) // who waits costs a socket and little memory
 		for i, ref := range args {
 			places <- struct{}{}
 			go func() {
