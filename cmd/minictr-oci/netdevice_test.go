@@ -6,12 +6,19 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
+
+var cables atomic.Int32
+
+// newName is a device's name that nobody has used: the kernel takes its time to
+// remove devices with their network namespace.
+func newName() string { return fmt.Sprintf("mt%d-%d", os.Getpid(), cables.Add(1)) }
 
 // cable is one end of a veth pair, with addresses, for a container to take.
 func cable(t *testing.T, name string) {
@@ -73,7 +80,7 @@ func TestNetworkDevicesMoveIntoTheContainerWithTheirAddresses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
-			device := fmt.Sprintf("mt%d", os.Getpid())
+			device := newName()
 			change(b)
 			cable(t, device)
 			b.spec.Linux.NetDevices = map[string]specs.LinuxNetDevice{device: {Name: "ext0"}}
@@ -97,8 +104,8 @@ func TestNetworkDevicesMoveIntoTheContainerWithTheirAddresses(t *testing.T) {
 func TestNetworkDevicesThatCannotMoveAreRefused(t *testing.T) {
 	b := newBench(t)
 	b.program("true")
-	device := fmt.Sprintf("mt%d", os.Getpid())
 	for name, message := range map[string]string{"": "No such device", "lo": "File exists", "a/b": `"a/b" is no name`, "0123456789abcdef": "is no name", "x%d": "has addresses"} {
+		device := newName()
 		if name != "" {
 			cable(t, device)
 		}
