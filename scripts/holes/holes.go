@@ -26,8 +26,8 @@ var holes = []hole{
 	{
 		name: "CVE-2019-19921, CVE-2021-30465, CVE-2023-27561", change: "mounts are made before the pivot, where links of the image can name the host's files",
 		edits: []edit{
-			{"pkg/runtime/plan.go", "\tb.root(mounts, devices)\n", ""},
-			{"pkg/runtime/plan.go", "\tswitch {\n\tcase made:", "\tb.root(mounts, devices)\n\tswitch {\n\tcase made:"},
+			{"pkg/runtime/tree.go", "\tb.root(mounts, devices)\n", ""},
+			{"pkg/runtime/tree.go", "\tswitch {\n\tcase made:", "\tb.root(mounts, devices)\n\tswitch {\n\tcase made:"},
 		},
 		pkg: "pkg/runtime", test: "TestNoPathOfTheContainerIsUsedBeforeThePivot", says: "before the pivot: ",
 	},
