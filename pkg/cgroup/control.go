@@ -23,7 +23,8 @@ func direct() step.Do {
 // and returns when they stand still.
 func (g Group) Freeze() error { return g.freeze(true) }
 
-// Thaw lets them go on.
+// Thaw lets them go on. A group that is gone, as when they have been killed
+// meanwhile, has nobody who stands still.
 func (g Group) Thaw() error { return g.freeze(false) }
 
 func (g Group) freeze(on bool) error {
@@ -37,7 +38,9 @@ func (g Group) freeze(on bool) error {
 		}
 		file, value = g.anchor()+"/freezer.state", state
 	}
-	if err := write(file, value, direct()); err != nil {
+	if err := write(file, value, direct()); !on && gone(err) {
+		return nil
+	} else if err != nil {
 		return fmt.Errorf("%s the cgroup: %w", map[bool]string{true: "freeze", false: "thaw"}[on], err)
 	}
 	err := poll(func() (bool, error) {

@@ -56,6 +56,12 @@ func TestStatsOfNoGroupAreAnError(t *testing.T) {
 	if g.OOMKilled() {
 		t.Error("it was killed by the kernel")
 	}
+	if err := g.Thaw(); err != nil { // as after a kill
+		t.Error(err)
+	}
+	if err := g.Freeze(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("freeze: %v, want fs.ErrNotExist", err)
+	}
 }
 
 func TestFrozenProcessesStandStill(t *testing.T) {
