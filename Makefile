@@ -43,6 +43,8 @@ test: build ## unit tests, root tests on this kernel, and the VM suite on cgroup
 	scripts/test
 
 check: ## gofumpt, go vet for both architectures, staticcheck, floors: seconds
+	@big=$$(git ls-files -z 2>/dev/null | xargs -0 -r ls -ln | awk '$$5 > 1000000 {print $$NF}'); \
+		if [ -n "$$big" ]; then echo "no source, by its size:" $$big; exit 1; fi
 	@unformatted=$$(env -u GOARCH $(GO) run $(GOFUMPT) -l .); \
 		if [ -n "$$unformatted" ]; then echo "not gofumpt-formatted:" $$unformatted; exit 1; fi
 	GOARCH=amd64 $(GO) vet ./...
