@@ -73,6 +73,12 @@ func (o *other) take(p *step.Process, size terminal.Size) error {
 	if err != nil {
 		return fmt.Errorf("learn the container's pid from %s: %w", o.name(), err)
 	}
+	// It is our child now, and nobody else is to be: what a killed exec of the
+	// runtime leaves behind would wait for us to reap it, the container's first
+	// process, at its end, for that, and we for that one.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("leave orphans to the machine's first process: %w", err)
+	}
 	if o.console != nil {
 		master, err := receiveTerminal(o.console)
 		if err != nil {
