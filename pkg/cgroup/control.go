@@ -12,13 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// direct makes calls outside of any plan, for the functions of this file: they
-// act on a container that runs.
-func direct() step.Do {
-	host := kernel.NewHost()
-	return func(c kernel.Call) error { _, err := host.Do(c); return err }
-}
-
 // Freeze stops all processes of the group, also those that it is just making,
 // and returns when they stand still.
 func (g Group) Freeze() error { return g.freeze(true) }
@@ -38,7 +31,7 @@ func (g Group) freeze(on bool) error {
 		}
 		file, value = g.anchor()+"/freezer.state", state
 	}
-	if err := write(file, value, direct()); !on && gone(err) {
+	if err := write(file, value, step.Direct()); !on && gone(err) {
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("%s the cgroup: %w", map[bool]string{true: "freeze", false: "thaw"}[on], err)
@@ -66,7 +59,7 @@ func (g Group) Frozen() (bool, error) {
 // Kill sends a signal to every process of the group. SIGKILL on cgroup2 is one
 // write, and misses nobody; else processes that fork meanwhile may escape.
 func (g Group) Kill(sig unix.Signal) error {
-	do := direct()
+	do := step.Direct()
 	if sig == unix.SIGKILL && g.Hierarchy.Unified != "" {
 		if err := write(g.Unified()+"/cgroup.kill", "1", do); err != nil && !gone(err) {
 			return fmt.Errorf("kill the processes of %s: %w", g.Path, err)

@@ -124,7 +124,7 @@ func TestAnUpdateBindsAtOnce(t *testing.T) {
 		{Limit: &high, Swap: &sum}, // raised beyond the old sum
 		{Limit: &low, Swap: &high}, // and lowered again
 	} {
-		if err := g.Update(&specs.LinuxResources{Memory: m}); err != nil {
+		if _, err := g.Update(&specs.LinuxResources{Memory: m}); err != nil {
 			t.Fatal(err)
 		}
 		if s, err := g.Stats(); err != nil || s.Memory.Limit != uint64(*m.Limit) {
@@ -133,7 +133,7 @@ func TestAnUpdateBindsAtOnce(t *testing.T) {
 	}
 	// A controller that it was not under before.
 	r := specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "1"}}
-	if err := g.Update(&r); err != nil {
+	if _, err := g.Update(&r); err != nil {
 		t.Fatal(err)
 	}
 	status, err := readFile(fmt.Sprintf("/proc/%d/status", c.pid))
@@ -142,7 +142,7 @@ func TestAnUpdateBindsAtOnce(t *testing.T) {
 	}
 	tiny, yes := int64(4096), true
 	r = specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &tiny, Swap: &tiny, CheckBeforeUpdate: &yes}}
-	if err := g.Update(&r); err == nil {
+	if _, err := g.Update(&r); err == nil {
 		t.Error("a limit below the usage was accepted")
 	}
 }
@@ -158,7 +158,7 @@ func TestARefusedUpdateClosesItsFiles(t *testing.T) {
 		return len(list)
 	}
 	before := open()
-	if err := g.Update(&specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "99999"}}); err == nil {
+	if _, err := g.Update(&specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "99999"}}); err == nil {
 		t.Error("a processor that does not exist was accepted")
 	}
 	if after := open(); after != before {

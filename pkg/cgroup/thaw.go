@@ -3,6 +3,8 @@ package cgroup
 import (
 	"fmt"
 	"strings"
+
+	"minictr/pkg/step"
 )
 
 // ThawProcess thaws the v1 cgroup that stops process pid, whosever it is: in
@@ -17,14 +19,12 @@ func ThawProcess(pid int) {
 	if err != nil {
 		return
 	}
-	for line := range strings.Lines(text) {
-		fields := strings.SplitN(strings.TrimRight(line, "\n"), ":", 3)
-		if len(fields) != 3 || fields[1] != "freezer" || fields[2] == "/" {
-			continue
-		}
-		file := h.V1["freezer"] + fields[2] + "/freezer.state"
-		if state, err := readFile(file); err == nil && strings.TrimSpace(state) != "THAWED" {
-			_ = write(file, "THAWED", direct())
-		}
+	path := pathUnder(text, "freezer")
+	if path == "" || path == "/" {
+		return
+	}
+	file := h.V1["freezer"] + path + "/freezer.state"
+	if state, err := readFile(file); err == nil && strings.TrimSpace(state) != "THAWED" {
+		_ = write(file, "THAWED", step.Direct())
 	}
 }

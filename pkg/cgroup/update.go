@@ -18,29 +18,30 @@ import (
 // stays; devices are not changed.
 //
 // A controller that the container was not under so far is added: in cgroup2 by
-// passing it on from above, in v1 by moving all members.
-func (g Group) Update(r *specs.LinuxResources) error {
+// passing it on from above, in v1 by moving all members. What is returned is the
+// group with the new settings, and no others.
+func (g Group) Update(r *specs.LinuxResources) (Group, error) {
 	next, err := g.Hierarchy.Group(g.Path, g.withLimit(r))
 	if err != nil {
-		return err
+		return next, err
 	}
 	if err := next.checkUsage(r); err != nil {
-		return err
+		return next, err
 	}
-	do := direct()
+	do := step.Direct()
 	added, err := next.addControllers(do)
 	if err != nil {
-		return err
+		return next, err
 	}
 	if err := next.writeAll(next.inOrder(), do); err != nil {
-		return err
+		return next, err
 	}
 	for _, dir := range added {
 		if err := next.moveAll(dir, do); err != nil {
-			return err
+			return next, err
 		}
 	}
-	return nil
+	return next, nil
 }
 
 // checkUsage refuses a memory limit below the usage if the specification asks
@@ -209,10 +210,14 @@ func (g Group) Follow(pid int) (Group, error) {
 }
 
 // unifiedPath finds the cgroup2 line of /proc/<pid>/cgroup, "0::/path".
-func unifiedPath(text string) string {
+func unifiedPath(text string) string { return pathUnder(text, "") }
+
+// pathUnder finds the line of a controller of v1, "7:cpu,cpuacct:/path".
+func pathUnder(text, controller string) string {
 	for line := range strings.Lines(text) {
-		if p, ok := strings.CutPrefix(strings.TrimRight(line, "\n"), "0::"); ok {
-			return strings.TrimSuffix(p, " (deleted)")
+		fields := strings.SplitN(strings.TrimRight(line, "\n"), ":", 3)
+		if len(fields) == 3 && slices.Contains(strings.Split(fields[1], ","), controller) {
+			return strings.TrimSuffix(fields[2], " (deleted)")
 		}
 	}
 	return ""

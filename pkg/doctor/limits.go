@@ -29,11 +29,7 @@ func modules(x *examination) {
 // confinement tells whether containers get the AppArmor profile that is meant
 // for them: without the program that compiles it they run without.
 func confinement(x *examination) {
-	there, err := profile.Loaded(profile.Default)
-	if err == nil && !there {
-		_, err = profile.Parser()
-	}
-	if err != nil {
+	if _, err := profile.Loader(); err != nil {
 		x.add(Info, "AppArmor", "enabled, but containers run unconfined: "+err.Error(), "", "")
 		return
 	}

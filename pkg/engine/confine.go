@@ -17,10 +17,7 @@ func apparmor(c *config.Config) (name, loader string) {
 	case c.AppArmor == "" && c.Privileged, !lsm.Detect().AppArmor:
 		return c.AppArmor, ""
 	}
-	there, err := profile.Loaded(profile.Default)
-	if err == nil && !there {
-		loader, err = profile.Parser()
-	}
+	loader, err := profile.Loader()
 	if err != nil {
 		return c.AppArmor, ""
 	}

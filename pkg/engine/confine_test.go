@@ -36,15 +36,7 @@ func TestContainersAreConfinedUnlessTheyChooseNotToBe(t *testing.T) {
 
 	cfg := sh("sleep 1000")
 	cfg.Mode = "none"
-	c := create(t, e, cfg)
-	session, err := e.Start(t.Context(), c, StartOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	session.Close()
-	if err := e.refresh(c); err != nil {
-		t.Fatal(err)
-	}
+	c := started(t, e, cfg)
 	if i, err := e.Inspect(c.ID); err != nil || i.AppArmorProfile != profile.Default {
 		t.Errorf("inspect: %+v, %v", i, err)
 	}

@@ -90,11 +90,7 @@ func decode(r *record.Record) (*Container, error) {
 // *DamagedError comes what is still known of the container: enough to remove
 // it.
 func (e *Engine) Get(ref string) (*Container, error) {
-	id, err := record.Resolve(e.Dirs, ref)
-	if err != nil {
-		return nil, err
-	}
-	r, err := record.LoadNamed(e.Dirs, id, ref)
+	r, err := record.Find(e.Dirs, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -120,11 +116,7 @@ type execRecord struct {
 // what Exec needs. encoding/json studies every type that it may meet, and for
 // all of Record that takes longer than a process takes to be made.
 func (e *Engine) GetForExec(ref string) (*Container, error) {
-	id, err := record.Resolve(e.Dirs, ref)
-	if err != nil {
-		return nil, err
-	}
-	r, err := record.LoadNamed(e.Dirs, id, ref)
+	r, err := record.Find(e.Dirs, ref)
 	if err != nil {
 		return nil, err
 	}

@@ -3,11 +3,10 @@ package engine
 import (
 	"fmt"
 	"os"
-	"slices"
-	"strconv"
 	"strings"
 
 	"minictr/pkg/engine/config"
+	"minictr/pkg/process"
 )
 
 // Where the kernel lists the processors and the memory nodes that it has, as
@@ -34,24 +33,8 @@ func amongThose(what, wanted, file string) error {
 		return nil
 	}
 	there := strings.TrimSpace(string(text))
-	for _, w := range ranges(wanted) {
-		if !slices.ContainsFunc(ranges(there), func(h [2]int) bool { return h[0] <= w[0] && w[1] <= h[1] }) {
-			return fmt.Errorf("requested %s are not available: requested %s, available: %s", what, wanted, there)
-		}
+	if !process.Within(wanted, there) {
+		return fmt.Errorf("requested %s are not available: requested %s, available: %s", what, wanted, there)
 	}
 	return nil
-}
-
-// ranges reads a list such as 0-2,4 that was checked, or the kernel made.
-func ranges(list string) (all [][2]int) {
-	for part := range strings.SplitSeq(list, ",") {
-		from, to, two := strings.Cut(part, "-")
-		if !two {
-			to = from
-		}
-		first, _ := strconv.Atoi(from)
-		last, _ := strconv.Atoi(to)
-		all = append(all, [2]int{first, last})
-	}
-	return all
 }

@@ -23,13 +23,14 @@ type settings struct {
 const settingsFile = "/etc/minictr/config.json"
 
 // readSettings reads them. No file means no wishes; a key that means nothing
-// here is an error, for it was surely meant to do something.
+// here is an error, for it was surely meant to do something. A driver there is
+// always.
 func readSettings() (settings, error) {
 	path := os.Getenv("MINICTR_CONFIG")
 	if path == "" {
 		path = settingsFile
 	}
-	var s settings
+	s := settings{LogDriver: defaultLogDriver}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -42,13 +43,16 @@ func readSettings() (settings, error) {
 	if err := d.Decode(&s); err != nil {
 		return s, fmt.Errorf("configuration %s: %w", path, err)
 	}
+	s.LogDriver = cmp.Or(s.LogDriver, defaultLogDriver)
 	return s, nil
 }
+
+const defaultLogDriver = "json-file"
 
 // DefaultLogDriver is the driver of containers that choose none.
 func DefaultLogDriver() (string, error) {
 	s, err := readSettings()
-	return cmp.Or(s.LogDriver, "json-file"), err
+	return s.LogDriver, err
 }
 
 // logDefaults completes a container's choice of logging driver from the
@@ -59,7 +63,6 @@ func logDefaults(l *config.Log) error {
 	if err != nil {
 		return err
 	}
-	s.LogDriver = cmp.Or(s.LogDriver, "json-file")
 	l.Driver = cmp.Or(l.Driver, s.LogDriver)
 	if l.Driver == s.LogDriver && len(s.LogOptions) > 0 {
 		merged := make(map[string]string)

@@ -105,7 +105,8 @@ func limit(path string, resources *specs.LinuxResources) error {
 	}
 	limits := *resources
 	limits.Devices = nil // those are not changed
-	return group.Update(&limits)
+	_, err = group.Update(&limits)
+	return err
 }
 
 // resources are the container's limits as the OCI has them.

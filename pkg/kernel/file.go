@@ -21,6 +21,11 @@ func Load(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
+	return ReadAll(fd, path)
+}
+
+// ReadAll reads from fd to the end; path is its name in an error.
+func ReadAll(fd int, path string) ([]byte, error) {
 	content := make([]byte, 0, 4096)
 	for {
 		n, err := unix.Read(fd, content[len(content):cap(content)])
@@ -45,15 +50,21 @@ func Store(path string, content []byte, mode uint32) error {
 	if err != nil {
 		return err
 	}
-	for len(content) > 0 && err == nil {
-		var n int
-		if n, err = unix.Write(fd, content); err == unix.EINTR {
-			n, err = 0, nil
+	if err = errors.Join(WriteAll(fd, content), unix.Close(fd)); err != nil {
+		return &fs.PathError{Op: "write", Path: path, Err: err}
+	}
+	return nil
+}
+
+// WriteAll writes all of content. On a disk that fills up, write(2) may take a
+// part of it and only the next one fails.
+func WriteAll(fd int, content []byte) error {
+	for len(content) > 0 {
+		n, err := unix.Write(fd, content)
+		if err != nil && err != unix.EINTR {
+			return err
 		}
 		content = content[max(n, 0):]
-	}
-	if err = errors.Join(err, unix.Close(fd)); err != nil {
-		return &fs.PathError{Op: "write", Path: path, Err: err}
 	}
 	return nil
 }

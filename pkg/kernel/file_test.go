@@ -56,3 +56,22 @@ func TestAMissingFileIsNamed(t *testing.T) {
 		t.Errorf("store on a full device: %v", err)
 	}
 }
+
+func TestFilesOfAnyLengthAreReadWhole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	for _, n := range []int{0, 1, 2047, 2048, 2049, 100_000} {
+		want := bytes.Repeat([]byte("x"), n)
+		if err := os.WriteFile(path, want, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Load(path); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("of %d bytes %d were read, %v", n, len(got), err)
+		}
+	}
+	if _, err := Load(path + "x"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if _, err := Load(filepath.Dir(path)); !errors.Is(err, unix.EISDIR) {
+		t.Error(err)
+	}
+}

@@ -25,8 +25,7 @@ import (
 func RemoveIfUnused(runDir string, idle time.Duration, do step.Do) (again time.Duration, err error) {
 	n := bridgeNetwork(runDir)
 	if do == nil {
-		host := kernel.NewHost()
-		do = func(c kernel.Call) error { _, err := host.Do(c); return err }
+		do = step.Direct()
 	}
 	unlock, err := n.lock()
 	if err != nil {
@@ -59,9 +58,7 @@ func Abandon(ep *Endpoint) error {
 	if _, gone := os.Lstat("/sys/class/net/" + ep.Bridge); !released || gone != nil {
 		return err
 	}
-	host := kernel.NewHost()
-	do := func(c kernel.Call) error { _, err := host.Do(c); return err }
-	return errors.Join(err, ep.removeIfUnused(do))
+	return errors.Join(err, ep.removeIfUnused(step.Direct()))
 }
 
 // leave is the undo of Bridge.

@@ -1,9 +1,7 @@
 package oci
 
 import (
-	"os"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -24,12 +22,8 @@ func (c *Container) awaitProgram() {
 // executed reports whether process pid is its own program, by field 9 of
 // proc_pid_stat(5), or gone.
 func executed(pid int) bool {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	fields, err := statFields(pid)
 	if err != nil {
-		return true
-	}
-	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
-	if len(fields) < 7 {
 		return true
 	}
 	flags, err := strconv.ParseUint(fields[6], 10, 64)

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/kernel"
 )
 
 // readRegular reads a file that whoever wrote the bundle has named. It must be
@@ -22,20 +24,5 @@ func readRegular(path string) ([]byte, error) {
 	if stat.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, fmt.Errorf("%s is no regular file", path)
 	}
-	content := make([]byte, stat.Size+1)
-	for n := 0; ; {
-		if n == len(content) { // it has grown, or is none of a disk
-			content = append(content, make([]byte, 4096)...)
-		}
-		m, err := unix.Read(fd, content[n:])
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err != nil:
-			return nil, &fs.PathError{Op: "read", Path: path, Err: err}
-		}
-		if n += m; m == 0 {
-			return content[:n], nil
-		}
-	}
+	return kernel.ReadAll(fd, path)
 }

@@ -49,11 +49,8 @@ func (c *Container) Update(r *specs.LinuxResources) error {
 	if err != nil {
 		return err
 	}
-	if err := g.Update(r); err != nil || c.Plan.Scope == nil {
-		return err
-	}
-	next, err := g.Hierarchy.Group(g.Path, r)
-	if err != nil {
+	next, err := g.Update(r)
+	if err != nil || c.Plan.Scope == nil {
 		return err
 	}
 	limits, err := systemd.Properties(next.Settings(), g.Hierarchy.Mode() == cgroup.V2)

@@ -270,17 +270,26 @@ func (c *Container) RootPath() string {
 	return filepath.Join(c.Bundle, c.Spec.Root.Path)
 }
 
-// procStat reads the state letter and the start time (clock ticks since boot)
-// of a process. The name in field 2 may hold anything, so parse behind it.
-func procStat(pid int) (state byte, start uint64, err error) {
+// statFields are the fields of proc_pid_stat(5) from the third on. The name in
+// field 2 may hold anything, so they are those behind it.
+func statFields(pid int) ([]string, error) {
 	b, err := kernel.Load("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
-	i := strings.LastIndexByte(string(b), ')')
-	fields := strings.Fields(string(b[i+1:]))
+	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
 	if len(fields) < 20 {
-		return 0, 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+		return nil, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+	}
+	return fields, nil
+}
+
+// procStat reads the state letter and the start time (clock ticks since boot)
+// of a process.
+func procStat(pid int) (state byte, start uint64, err error) {
+	fields, err := statFields(pid)
+	if err != nil {
+		return 0, 0, err
 	}
 	start, err = strconv.ParseUint(fields[19], 10, 64)
 	return fields[0][0], start, err

@@ -47,6 +47,22 @@ func Count(list string) (int, error) {
 	return ones(mask), err
 }
 
+// Within reports whether a list holds numbers of another one only. It holds
+// none if it is no list.
+func Within(list, other string) bool {
+	some, err := parseMask(list)
+	all, e := parseMask(other)
+	if err != nil || e != nil {
+		return false
+	}
+	for i, word := range some {
+		if i >= len(all) && word != 0 || i < len(all) && word&^all[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // Affinity has the process run on these processors, a list like "0-2,7"; an
 // empty one means all that its cpuset allows. name tells several apart.
 func Affinity(name, cpus string) (step.Step, error) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"minictr/pkg/kernel"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -28,6 +30,15 @@ func Load(d Dirs, id string) (*Record, error) {
 	return load(d, id, byID)
 }
 
+// Find is Load for a name, an ID, or the beginning of one (Resolve).
+func Find(d Dirs, ref string) (*Record, error) {
+	id, err := Resolve(d, ref)
+	if err != nil {
+		return nil, err
+	}
+	return LoadNamed(d, id, ref)
+}
+
 // LoadNamed is Load for who has a guess of the container's name: if it is right,
 // the names of all others need not be read.
 func LoadNamed(d Dirs, id, guess string) (*Record, error) {
@@ -38,7 +49,7 @@ func LoadNamed(d Dirs, id, guess string) (*Record, error) {
 }
 
 func load(d Dirs, id string, byID map[string]string) (*Record, error) {
-	config, err := readFile(d.config(id))
+	config, err := kernel.Load(d.config(id))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, &NotFoundError{id}
 	}

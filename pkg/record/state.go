@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"minictr/pkg/kernel"
 )
 
 // Status is a stage of a container's life, in docker's words.
@@ -78,7 +80,7 @@ func WriteState(dir string, s State) error {
 // ReadState reads state.json. A file that a power cut damaged is Dead.
 func ReadState(dir string) (State, error) {
 	path := filepath.Join(dir, "state.json")
-	b, err := readFile(path)
+	b, err := kernel.Load(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return State{}, fmt.Errorf("read state: %w", err)
 	}

@@ -258,6 +258,7 @@ func (s *shim) supervise(pid int) {
 	})
 	s.heed.Do(func() { go s.endWhenAsked() })
 	s.spareFromOOM()
+	hugePages(false)
 	s.idle.start()
 	if checked {
 		s.beginChecks(pid)
@@ -307,7 +308,6 @@ func (s *shim) spareFromOOM() {
 	}
 	// Without the right to it (a shim that is not root's) we are as others are.
 	_ = os.WriteFile(oomScore, []byte("-998"), 0)
-	hugePages(false)
 }
 
 // hugePages says whether this process, and who it makes, may have transparent

@@ -31,7 +31,7 @@ func (j *Journal) Begin(name string) error {
 	if j == nil {
 		return nil
 	}
-	if _, err := unix.Write(j.fd, []byte(name+"\n")); err != nil {
+	if err := kernel.WriteAll(j.fd, []byte(name+"\n")); err != nil {
 		return fmt.Errorf("note step %s in the journal: %w", name, err)
 	}
 	return nil

@@ -48,6 +48,13 @@ const Root kernel.Slot = "root"
 // Do makes one call during an undo.
 type Do func(kernel.Call) error
 
+// Direct makes calls outside of any plan, silently: for who acts on a container
+// that runs, or clears up.
+func Direct() Do {
+	host := kernel.NewHost()
+	return func(c kernel.Call) error { _, err := host.Do(c); return err }
+}
+
 // Ask makes one call, reports it, and tells what it has returned.
 type Ask func(kernel.Call) (kernel.Result, error)
 

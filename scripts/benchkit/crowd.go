@@ -71,11 +71,9 @@ func (b *bench) manyPs() (all []*contender) {
 		if e.name != "minictr" && !b.long {
 			continue
 		}
-		count, err := e.output("ps", "-aq")
-		have := len(strings.Fields(count))
-		progress("%s: create %d containers", e.name, manyRecords-have)
-		for ; have < manyRecords && err == nil; have++ {
-			_, err = e.output(slices.Concat([]string{"create", "--pull=never"}, e.limits, []string{image, "true"})...)
+		have, err := e.output("ps", "-aq")
+		if err == nil {
+			err = e.create(manyRecords - len(strings.Fields(have)))
 		}
 		if err != nil {
 			b.report.missing(e.name+" ps", err)

@@ -182,18 +182,22 @@ func (b *bench) exec() (all []*contender) {
 // ps needs containers to list: idle, and others that were never started.
 func (b *bench) ps() (all []*contender) {
 	for _, e := range b.engines {
-		progress("%s: create %d containers", e.name, records-1)
-		var err error
-		for n := 1; n < records && err == nil; n++ {
-			_, err = e.output(slices.Concat([]string{"create", "--pull=never"}, e.limits, []string{image, "true"})...)
-		}
-		if err != nil {
+		if err := e.create(records - 1); err != nil {
 			b.report.missing(e.name+" ps", err)
 			continue
 		}
 		all = append(all, e.contender("ps", "-a"))
 	}
 	return all
+}
+
+// create makes so many containers that are never started.
+func (e *engine) create(n int) (err error) {
+	progress("%s: create %d containers", e.name, n)
+	for ; n > 0 && err == nil; n-- {
+		_, err = e.output(slices.Concat([]string{"create", "--pull=never"}, e.limits, []string{image, "true"})...)
+	}
+	return err
 }
 
 const coldName = "minictr, no other running"

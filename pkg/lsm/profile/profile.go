@@ -76,6 +76,17 @@ func Parser() (string, error) {
 	return "", ErrNoParser
 }
 
+// Loader is the program that has to give the kernel the default profile before
+// a container can have it, "" if the kernel has it. An error means that
+// containers run without.
+func Loader() (string, error) {
+	there, err := Loaded(Default)
+	if err != nil || there {
+		return "", err
+	}
+	return Parser()
+}
+
 // Load has the parser at that path load the default profile.
 func Load(parser string) step.Step {
 	return step.Step{
