@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"errors"
 	"net"
 	"strings"
 	"testing"
-	"time"
+
+	"golang.org/x/sys/unix"
 
 	"minictr/pkg/leak"
 	"minictr/pkg/network"
@@ -23,8 +25,8 @@ func TestAnAddressThatComesBackUnusedTakesTheNetworkAlong(t *testing.T) {
 		t.Fatal("code", code)
 	}
 	leak.AwaitShims(t, e.Dirs.Root)
-	if _, err := net.InterfaceByName(ep.Bridge); err != nil {
-		t.Fatalf("the shim has removed a network that is in use: %v", err)
+	if !linked(ep.Bridge) {
+		t.Fatal("the shim has removed a network that is in use")
 	}
 	if err := e.disconnect(ep); err != nil {
 		t.Fatal(err)
@@ -32,12 +34,46 @@ func TestAnAddressThatComesBackUnusedTakesTheNetworkAlong(t *testing.T) {
 	if err := e.disconnect(ep); err != nil {
 		t.Errorf("a second time: %v", err)
 	}
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := net.InterfaceByName(ep.Bridge); err != nil {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal("the bridge stays for nobody")
-		}
+	eventually(t, "the bridge stays for nobody", func() bool { return !linked(ep.Bridge) })
+}
+
+// A shim that is killed when its container has ended, while it waits for others to
+// come, has nothing left to undo but the network.
+func TestTheNetworkOfAShimThatIsKilledAtItsEndGoes(t *testing.T) {
+	e := newEngine(t)
+	c := create(t, e, sh("sleep 60"))
+	watch(t, e, c).Check(t)
+	session, err := e.Start(t.Context(), c, StartOptions{})
+	if err != nil {
+		t.Fatal(err)
 	}
+	session.Close()
+	ep, err := e.planned(c)
+	if err := errors.Join(err, e.refresh(c)); err != nil {
+		t.Fatal(err)
+	}
+	shim := c.State.ShimPid
+	if err := e.Kill(t.Context(), c, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Wait(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Kill(shim, unix.SIGKILL); err != nil {
+		t.Fatalf("the shim did not wait: %v", err)
+	}
+	if err := e.Settle(t.Context()); err != nil || !linked(ep.Bridge) {
+		t.Errorf("the bridge is there: %v; %v", linked(ep.Bridge), err)
+	}
+	eventually(t, "the bridge stays for nobody", func() bool {
+		if err := e.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return !linked(ep.Bridge)
+	})
+}
+
+func linked(link string) bool {
+	_, err := net.InterfaceByName(link)
+	return err == nil
 }

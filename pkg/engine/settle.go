@@ -18,9 +18,9 @@ import (
 )
 
 // Settle clears up behind processes that were killed: shims whose containers
-// are to be undone, and makers of containers that never came to be. While
-// there is nothing to do it costs a look at three directories, so every
-// command begins with it.
+// are to be undone, or whose network is to be removed, and makers of containers
+// that never came to be. While there is nothing to do it costs a look at three
+// directories and at the bridge, so every command begins with it.
 func (e *Engine) Settle(ctx context.Context) error {
 	orphans, err := record.Orphans(e.Dirs)
 	errs := []error{err}
@@ -34,7 +34,7 @@ func (e *Engine) Settle(ctx context.Context) error {
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, record.Sweep(e.Dirs, e.forget))...)
+	return errors.Join(append(errs, record.Sweep(e.Dirs, e.forget), network.RemoveForgotten(e.Dirs.Run))...)
 }
 
 // forget gives back what somebody has claimed for a container whose start he did

@@ -41,6 +41,25 @@ func RemoveIfUnused(runDir string, idle time.Duration, do step.Do) (again time.D
 	return 0, n.removeIfUnused(do)
 }
 
+// Linger is how long a network stays when its last container has gone: removing
+// it takes the kernel a tenth of a second, and often another container comes.
+const Linger = time.Second
+
+// RemoveForgotten is RemoveIfUnused for any command that comes later: it removes a
+// network that has been unused for so long that whoever was to remove it must
+// have been killed meanwhile. While there is no network it costs one lstat.
+func RemoveForgotten(runDir string) error {
+	n := bridgeNetwork(runDir)
+	if _, err := os.Lstat("/sys/class/net/" + n.Bridge); err != nil || n.idle() < 2*Linger {
+		return nil
+	}
+	if owners, err := n.leases(); err != nil || len(owners) > 0 {
+		return err
+	}
+	_, err := RemoveIfUnused(runDir, 2*Linger, nil)
+	return err
+}
+
 // Abandon is Disconnect for a container that no shim looks after, or never did: a
 // start that failed early. While it had its address, others may have ended and
 // left the network to it; so if it was the last, the network goes too.

@@ -68,7 +68,7 @@ func (s *shim) farewell(exit wire.Exit, deletes func() error, err error) error {
 		exit.Error = err.Error()
 	}
 	s.clients.close(wire.Exited, exit)
-	return errors.Join(err, deletes(), s.tidyNetwork(networkIdle))
+	return errors.Join(err, deletes(), s.tidyNetwork(network.Linger))
 }
 
 // exited is how an end goes down in the record.
@@ -112,7 +112,7 @@ func (s *shim) fail(cause error) error {
 		}
 	}, !undoFailed(cause))
 	s.clients.close(wire.Failed, failure)
-	return errors.Join(disconnected, err, deletes(), s.tidyNetwork(networkIdle))
+	return errors.Join(disconnected, err, deletes(), s.tidyNetwork(network.Linger))
 }
 
 // undoFailed reports whether the runner could not take back what it had done;
@@ -148,10 +148,6 @@ func (s *shim) close(change func(*record.State), undone bool) (deletes func() er
 	}
 	return func() error { return errors.Join(files(), removeVolumes(s.dirs, s.config.Volumes)) }, err
 }
-
-// networkIdle is how long a bridge stays without containers: removing it takes
-// the kernel a tenth of a second, and often another container comes.
-const networkIdle = time.Second
 
 // tidyNetwork unplugs the container, should the kernel not have done it, and
 // removes the bridge if it has been without containers for a while.

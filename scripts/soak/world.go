@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"minictr/pkg/network"
 	"minictr/pkg/record"
 	"minictr/rootfs"
 )
@@ -71,10 +72,28 @@ func (w *world) close() []string {
 			break
 		}
 	}
+	problems = append(problems, w.network()...)
 	if err := os.RemoveAll(w.top); err != nil {
 		problems = append(problems, err.Error())
 	}
 	return problems
+}
+
+// network waits for the network to go. If the shim that was to remove it is among the killed, a later command does.
+func (w *world) network() []string {
+	ep, err := network.Preview(w.dirs.Run, target, network.Options{})
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		if _, err := os.Lstat("/sys/class/net/" + ep.Bridge); err != nil {
+			return nil
+		}
+		if time.Now().After(end) {
+			return []string{"left behind: the network " + ep.Bridge}
+		}
+		w.do("ps")
+	}
 }
 
 // result is how a command ended.
