@@ -80,12 +80,16 @@ func (a *app) exec(cmd *cobra.Command, args []string, f *execFlags) error {
 	return a.execTerminal(e, c, f, keys)
 }
 
-// failed says why the process did not start. A working directory that is not
-// there is the user's mistake, and none of the engine's.
+// failed says why the process did not start. A working directory or a user that
+// is not there is the user's mistake, and none of the engine's.
 func (f *execFlags) failed(err error) error {
 	var broken *step.Error
 	if errors.As(err, &broken) && broken.Step.Name == process.EnterStep && f.WorkingDir != "" {
 		return &exitError{codeRefused, fmt.Errorf("enter the working directory %s in the container: %w", f.WorkingDir, broken.Errno())}
+	}
+	var user *engine.UserError
+	if errors.As(err, &user) {
+		return &exitError{codeRefused, err}
 	}
 	return execError(f.Args[0], err)
 }

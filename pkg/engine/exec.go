@@ -40,6 +40,11 @@ type ExecOptions struct {
 	Observe func(step.Event)
 }
 
+// UserError says why [ExecOptions].User is nobody in the container.
+type UserError struct{ error }
+
+func (e *UserError) Unwrap() error { return e.error }
+
 // Execution is a process that Exec has started. It is a child of this one.
 type Execution struct {
 	PID     int
@@ -163,13 +168,11 @@ func execProcess(c *Container, base *specs.Process, o ExecOptions) (*specs.Proce
 	}
 	if o.User != "" {
 		id, err := identify(o.User, c.Config.GroupAdd, func(path string) ([]byte, error) { return readInside(c.State.Pid, path) })
-		if err != nil {
-			return nil, err
+		if err == nil && c.IDs != nil {
+			err = c.IDs.Check(id)
 		}
-		if c.IDs != nil {
-			if err := c.IDs.Check(id); err != nil {
-				return nil, err
-			}
+		if err != nil {
+			return nil, &UserError{err}
 		}
 		p.User = id.User()
 		p.Env = bundle.Environment(p.Env, []string{"HOME=" + id.Home})

@@ -40,7 +40,7 @@ func Identify(user string, groupAdd []string, passwd, group []byte) (Identity, e
 	case found:
 		id.UID, id.GID, id.Home = entry.uid, entry.gid, entry.home
 	case err != nil:
-		return id, fmt.Errorf("no user %q in the image's /etc/passwd (a number would need no entry)", name)
+		return id, fmt.Errorf("no user %q in the container's /etc/passwd (a number would need no entry)", name)
 	default:
 		id.UID = n
 	}
@@ -121,7 +121,7 @@ func findGroup(text []byte, group string) (uint32, error) {
 	}
 	gid, err := parseID(group)
 	if err != nil {
-		return 0, fmt.Errorf("no group %q in the image's /etc/group (a number would need no entry)", group)
+		return 0, fmt.Errorf("no group %q in the container's /etc/group (a number would need no entry)", group)
 	}
 	return gid, nil
 }
