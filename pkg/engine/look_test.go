@@ -60,11 +60,13 @@ func TestUsageAndProcessesAreTheContainersOwn(t *testing.T) {
 	if u.Memory.Limit != 64<<20 || u.MemoryPercent() <= 0 || u.Received+u.Sent != 0 {
 		t.Errorf("%+v", u)
 	}
-	p, err := e.Top(c, nil)
-	if err != nil || len(p.Processes) != 2 || p.Titles[1] != "PID" || p.Processes[0][1] != fmt.Sprint(c.State.Pid) ||
-		p.Processes[1][len(p.Titles)-1] != "sleep 1000" {
-		t.Errorf("%+v, %v", p, err)
-	}
+	eventually(t, "the shell and its sleep, which was a shell itself at first", func() bool {
+		p, err := e.Top(c, nil)
+		if err != nil || len(p.Processes) != 2 || p.Titles[1] != "PID" || p.Processes[0][1] != fmt.Sprint(c.State.Pid) {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		return p.Processes[1][len(p.Titles)-1] == "sleep 1000"
+	})
 	if err := e.Kill(t.Context(), c, 9); err != nil {
 		t.Fatal(err)
 	}
