@@ -11,7 +11,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/opencontainers/go-digest"
 
-	"minictr/pkg/image/registry"
+	"minictr/pkg/image/transfer"
 	"minictr/pkg/terminal"
 )
 
@@ -24,14 +24,14 @@ type progress struct {
 	off  bool
 
 	mu     sync.Mutex
-	layers []*registry.Event // the last of each layer, in the order in which they came
+	layers []*transfer.Event // the last of each layer, in the order in which they came
 	drawn  int               // lines on the screen
 	last   time.Time         // when they were drawn
-	told   map[digest.Digest]registry.State
+	told   map[digest.Digest]transfer.State
 }
 
 func (a *app) progress(out io.Writer, quiet bool) *progress {
-	p := &progress{out: out, off: quiet, told: map[digest.Digest]registry.State{}}
+	p := &progress{out: out, off: quiet, told: map[digest.Digest]transfer.State{}}
 	p.size = func() (terminal.Size, bool) {
 		f, ok := out.(*os.File)
 		if !ok || !terminal.IsTerminal(f) {
@@ -43,7 +43,7 @@ func (a *app) progress(out io.Writer, quiet bool) *progress {
 	return p
 }
 
-func (p *progress) event(e registry.Event) {
+func (p *progress) event(e transfer.Event) {
 	if p.off {
 		return
 	}
@@ -65,14 +65,14 @@ const redraw = 100 * time.Millisecond
 
 func shortDigest(d digest.Digest) string { return d.Encoded()[:min(12, len(d.Encoded()))] }
 
-var stateText = map[registry.State]string{
-	registry.Pending: "Waiting", registry.Waiting: "Waiting for another pull", registry.Downloading: "Downloading",
-	registry.Retrying: "Trying again", registry.Exists: "Already exists", registry.Done: "Pull complete",
+var stateText = map[transfer.State]string{
+	transfer.Pending: "Waiting", transfer.Waiting: "Waiting for another pull", transfer.Downloading: "Downloading",
+	transfer.Retrying: "Trying again", transfer.Exists: "Already exists", transfer.Done: "Pull complete",
 }
 
 // line prints the states that do not pass by themselves.
-func (p *progress) line(e registry.Event) {
-	worth := e.State == registry.Exists || e.State == registry.Done || e.State == registry.Retrying
+func (p *progress) line(e transfer.Event) {
+	worth := e.State == transfer.Exists || e.State == transfer.Done || e.State == transfer.Retrying
 	if worth && p.told[e.Layer] != e.State {
 		fmt.Fprintf(p.out, "%s: %s\n", shortDigest(e.Layer), stateText[e.State])
 	}
@@ -80,7 +80,7 @@ func (p *progress) line(e registry.Event) {
 }
 
 // note keeps an event, and reports whether it is more than some bytes.
-func (p *progress) note(e registry.Event) (news bool) {
+func (p *progress) note(e transfer.Event) (news bool) {
 	for _, l := range p.layers {
 		if l.Layer == e.Layer {
 			news = l.State != e.State
@@ -117,9 +117,9 @@ func (p *progress) draw(size terminal.Size) {
 }
 
 // layerLine is "9824c27679d3: Downloading [=======>      ] 2.1MB/3.8MB".
-func layerLine(e registry.Event) string {
+func layerLine(e transfer.Event) string {
 	text := shortDigest(e.Layer) + ": " + stateText[e.State]
-	if e.State != registry.Downloading || e.Total <= 0 {
+	if e.State != transfer.Downloading || e.Total <= 0 {
 		return text
 	}
 	const width = 24

@@ -8,7 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"minictr/pkg/image/registry"
+	"minictr/pkg/image/transfer"
 	"minictr/pkg/terminal"
 )
 
@@ -45,11 +45,11 @@ func TestEachLayerKeepsItsLine(t *testing.T) {
 	p := (&app{}).progress(&out, false)
 	p.size = func() (terminal.Size, bool) { return terminal.Size{Width: 80, Height: 24}, true }
 	for n := range 3 {
-		p.event(registry.Event{Layer: layerDigest(n), State: registry.Pending})
+		p.event(transfer.Event{Layer: layerDigest(n), State: transfer.Pending})
 	}
-	p.event(registry.Event{Layer: layerDigest(1), State: registry.Downloading, Current: 1 << 20, Total: 4 << 20})
-	p.event(registry.Event{Layer: layerDigest(1), State: registry.Downloading, Current: 2 << 20, Total: 4 << 20})
-	p.event(registry.Event{Layer: layerDigest(0), State: registry.Exists})
+	p.event(transfer.Event{Layer: layerDigest(1), State: transfer.Downloading, Current: 1 << 20, Total: 4 << 20})
+	p.event(transfer.Event{Layer: layerDigest(1), State: transfer.Downloading, Current: 2 << 20, Total: 4 << 20})
+	p.event(transfer.Event{Layer: layerDigest(0), State: transfer.Exists})
 	p.close()
 	want := []string{
 		shortDigest(layerDigest(0)) + ": Already exists",
@@ -67,7 +67,7 @@ func TestMoreLayersThanLinesScrollNothing(t *testing.T) {
 	p.size = func() (terminal.Size, bool) { return terminal.Size{Width: 20, Height: 4}, true }
 	for round := range 2 {
 		for n := range 6 {
-			p.event(registry.Event{Layer: layerDigest(n), State: []registry.State{registry.Pending, registry.Done}[round]})
+			p.event(transfer.Event{Layer: layerDigest(n), State: []transfer.State{transfer.Pending, transfer.Done}[round]})
 		}
 	}
 	p.close()

@@ -67,7 +67,7 @@ func TestScripts(t *testing.T) {
 	if _, err := rootfs.Tarball(); err != nil {
 		t.Fatal(err)
 	}
-	shim, oci := buildShim(t), build(t, "minictr-oci")
+	shim, oci, registry := buildShim(t), build(t, "minictr-oci"), build(t, "minictr-registry")
 	leak.Check(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -77,7 +77,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			dirs := record.Dirs{Root: filepath.Join(env.WorkDir, ".root"), Run: filepath.Join(env.WorkDir, ".run")}
 			env.Vars = append(env.Vars, dirs.Env()...)
-			env.Vars = append(env.Vars, "MINICTR_SHIM="+shim, "MINICTR_OCI="+oci, "TERM=xterm", "HOME="+env.WorkDir)
+			env.Vars = append(env.Vars, "MINICTR_SHIM="+shim, "MINICTR_OCI="+oci, "MINICTR_REGISTRY="+registry, "TERM=xterm", "HOME="+env.WorkDir)
 			env.Defer(func() {
 				if err := removeAll(dirs); err != nil {
 					t.Errorf("%s: clean up: %v", env.WorkDir, err)

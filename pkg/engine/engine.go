@@ -7,10 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"minictr/pkg/cgroup"
 	"minictr/pkg/image"
-	"minictr/pkg/image/registry"
+	"minictr/pkg/image/transfer"
 	"minictr/pkg/record"
 	"minictr/pkg/volume"
 )
@@ -21,7 +22,7 @@ type Engine struct {
 	Images  *image.Store
 	Volumes *volume.Store
 
-	pull func(context.Context, *image.Store, image.Name, registry.Options) (*image.Image, error)
+	pull func(context.Context, image.Name, transfer.Options) (*image.Image, error)
 }
 
 // Open names an engine by the environment (MINICTR_ROOT, MINICTR_RUN). It
@@ -40,7 +41,9 @@ func New(dirs record.Dirs) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{Dirs: dirs, Images: images, Volumes: volume.Open(dirs.Root), pull: registry.Pull}, nil
+	e := &Engine{Dirs: dirs, Images: images, Volumes: volume.Open(dirs.Root)}
+	e.pull = e.fromRegistry
+	return e, nil
 }
 
 // ErrNotRoot: making containers takes privileges that this process lacks.
@@ -54,24 +57,28 @@ func NeedRoot() error {
 	return nil
 }
 
-// shimName is the program that looks after one container.
-const shimName = "minictr-shim"
+// The programs that belong beside minictr: one looks after a container, one
+// speaks to registries.
+const (
+	shimName     = "minictr-shim"
+	registryName = "minictr-registry"
+)
 
-// shimPath finds the shim: where MINICTR_SHIM says, beside this program, or in
-// PATH.
-func shimPath() (string, error) {
-	if path := os.Getenv("MINICTR_SHIM"); path != "" {
+// programPath finds one of them: where MINICTR_SHIM or MINICTR_REGISTRY says,
+// beside this program, or in PATH.
+func programPath(name string) (string, error) {
+	if path := os.Getenv(strings.ToUpper(strings.ReplaceAll(name, "-", "_"))); path != "" {
 		return path, nil
 	}
 	if self, err := os.Executable(); err == nil {
-		beside := filepath.Join(filepath.Dir(self), shimName)
+		beside := filepath.Join(filepath.Dir(self), name)
 		if _, err := os.Stat(beside); err == nil {
 			return beside, nil
 		}
 	}
-	path, err := exec.LookPath(shimName)
+	path, err := exec.LookPath(name)
 	if err != nil {
-		return "", fmt.Errorf("find %s, which belongs beside minictr: %w", shimName, err)
+		return "", fmt.Errorf("find %s, which belongs beside minictr: %w", name, err)
 	}
 	return path, nil
 }

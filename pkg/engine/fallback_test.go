@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"minictr/pkg/image"
-	"minictr/pkg/image/registry"
+	"minictr/pkg/image/transfer"
 )
 
 // TestTheBuiltInImageStandsInForAnUnreachableRegistryOnly goes through what a
@@ -36,7 +36,7 @@ func TestTheBuiltInImageStandsInForAnUnreachableRegistryOnly(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s %s %v", test.ref, test.policy, test.answer), func(t *testing.T) {
 			e := newEngine(t)
-			e.pull = func(context.Context, *image.Store, image.Name, registry.Options) (*image.Image, error) {
+			e.pull = func(context.Context, image.Name, transfer.Options) (*image.Image, error) {
 				return nil, fmt.Errorf("pull: %w", test.answer)
 			}
 			var notes []string

@@ -9,7 +9,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"minictr/pkg/image"
-	"minictr/pkg/image/registry"
+	"minictr/pkg/image/transfer"
 )
 
 // PullPolicy says when a registry is asked for an image.
@@ -35,7 +35,7 @@ func ParsePullPolicy(s string) (PullPolicy, error) {
 type ImageOptions struct {
 	Pull     PullPolicy // "": PullMissing
 	Platform ocispec.Platform
-	Progress func(registry.Event)
+	Progress func(transfer.Event)
 	// Notice is told, in one line, what the user should know.
 	Notice func(string)
 }
@@ -84,7 +84,7 @@ func (e *Engine) fetch(ctx context.Context, ref string, o ImageOptions) (*image.
 		return e.standIn(ctx, name, o)
 	}
 	told, progress := o.Pull == PullAlways, o.Progress
-	o.Progress = func(ev registry.Event) { // the registry has answered
+	o.Progress = func(ev transfer.Event) { // the registry has answered
 		if !told {
 			o.notice("Unable to find image '%s' locally", name.Familiar())
 			told = true
@@ -107,10 +107,19 @@ func (e *Engine) fetch(ctx context.Context, ref string, o ImageOptions) (*image.
 
 // Pull fetches an image from its registry.
 func (e *Engine) Pull(ctx context.Context, name image.Name, o ImageOptions) (*image.Image, error) {
-	img, err := e.pull(ctx, e.Images, name, registry.Options{Platform: o.Platform, Progress: o.Progress})
+	img, err := e.pull(ctx, name, transfer.Options{Platform: o.Platform, Progress: o.Progress})
 	if err == nil {
 		_ = os.Remove(e.unreachable(name.Domain))
 		e.tellNamed(img, "pull", name.Familiar())
 	}
 	return img, err
+}
+
+// fromRegistry has the program fetch an image that speaks to registries.
+func (e *Engine) fromRegistry(ctx context.Context, name image.Name, o transfer.Options) (*image.Image, error) {
+	program, err := programPath(registryName)
+	if err != nil {
+		return nil, err
+	}
+	return transfer.Pull(ctx, program, e.Dirs.Root, name, o)
 }

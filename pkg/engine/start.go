@@ -27,7 +27,7 @@ type StartOptions struct {
 // Start makes and runs a container. It returns when its program runs; a
 // *wire.Failure says why it does not.
 func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*client.Session, error) {
-	program, err := shimPath()
+	program, err := programPath(shimName)
 	if err != nil {
 		return nil, err
 	}

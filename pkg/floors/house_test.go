@@ -59,16 +59,28 @@ const house = `
 const debts = `
 `
 
-// light are the programs that are started for every container. Their size and
-// their time to start are paid each time.
-var light = []string{"cmd/minictr-shim", "cmd/minictr-oci"}
+// light are the programs that are started for every container, or every
+// command. Their size and their time to start are paid each time.
+var light = map[string]string{
+	"cmd/minictr-shim": heavy + remote,
+	"cmd/minictr-oci":  heavy + remote,
+	"cmd/minictr":      remote,
+}
 
-// heavy is what the light programs must not contain, not even through
-// somebody else: a name stands for all packages beneath it, too.
-const heavy = `
+// remote is what it takes to speak to registries, which minictr-registry does.
+// A name stands for all packages beneath it, too.
+const remote = `
 net/http                               servers, TLS and their tables
 crypto/tls
 crypto/x509
+github.com/google/go-containerregistry
+github.com/docker/cli
+minictr/pkg/image/registry
+`
+
+// heavy is what the light programs must not contain either, not even through
+// somebody else.
+const heavy = `
 text/template                          reflection that keeps the linker from dropping any method
 html/template
 encoding/xml
@@ -76,8 +88,6 @@ encoding/gob
 go/ast
 testing
 archive/tar                            images are the engine's business
-github.com/google/go-containerregistry
-github.com/docker/cli
 github.com/klauspost/compress
 github.com/moby/profiles               what the profiles say is in config.json by then
 github.com/spf13/cobra                 their few flags are read by hand

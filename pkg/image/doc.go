@@ -38,7 +38,7 @@
 // shared by every image and container that has it: LowerDirs goes straight into
 // overlayfs's lowerdir option. Images come in by Import (a root file system's
 // tarball), Load (an archive of `docker save` and others) or through package
-// registry (pull). All three are an Ingest: layers are verified, stored and
+// registry (pull, in a program of its own). All three are an Ingest: layers are verified, stored and
 // unpacked in one pass, and the image appears when everything is on disk.
 //
 // There is no daemon and no database, so processes agree through the file

@@ -94,7 +94,7 @@ func copyBinaries(from, to string) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}
-	for _, name := range []string{"minictr", "minictr-shim", "minictr-oci"} {
+	for _, name := range []string{"minictr", "minictr-shim", "minictr-registry", "minictr-oci"} {
 		err := install(filepath.Join(from, name), filepath.Join(to, name))
 		if err != nil && !errors.Is(err, os.ErrNotExist) { // what is not there is reported as not measured
 			return err

@@ -12,6 +12,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"minictr/pkg/image"
+	"minictr/pkg/image/transfer"
 )
 
 // stallTimeout is how long a layer may send nothing before we ask again.
@@ -23,7 +24,7 @@ type blob struct {
 	c      *client
 	ctx    context.Context
 	desc   ocispec.Descriptor
-	report func(State, int64)
+	report func(transfer.State, int64)
 
 	off    int64
 	body   io.ReadCloser
@@ -32,7 +33,7 @@ type blob struct {
 	failed int // attempts since the last byte
 }
 
-func (c *client) blob(ctx context.Context, desc ocispec.Descriptor, report func(State, int64)) (io.ReadCloser, error) {
+func (c *client) blob(ctx context.Context, desc ocispec.Descriptor, report func(transfer.State, int64)) (io.ReadCloser, error) {
 	b := &blob{c: c, ctx: ctx, desc: desc, report: report}
 	// The first request is made here, so that a missing layer is an error
 	// before any work.
@@ -58,7 +59,7 @@ func (b *blob) Read(p []byte) (n int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("get layer %s: %w", b.desc.Digest, err)
 	}
-	b.report(Downloading, b.off)
+	b.report(transfer.Downloading, b.off)
 	return n, nil
 }
 
@@ -88,7 +89,7 @@ func (b *blob) again(try func() error) error {
 		if !passing(err) || b.failed >= b.c.retry.limit() || b.ctx.Err() != nil {
 			return err
 		}
-		b.report(Retrying, b.off)
+		b.report(transfer.Retrying, b.off)
 		if werr := b.c.retry.wait(b.ctx, b.failed); werr != nil {
 			return errors.Join(err, werr)
 		}

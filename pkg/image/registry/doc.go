@@ -42,8 +42,9 @@
 // Pushing, searching, mirrors, signatures, and manifests of schema 1 (gone from
 // Docker Hub since 2024).
 //
-// It is a package of its own because of what it imports: programs that only
-// use local images, like the shim, need no HTTP client.
+// It is a package, and minictr-registry a program, of its own because of what
+// it imports: who only uses local images needs no HTTP client. See package
+// transfer.
 //
 // See chapter "Images" of the book (image registries, manifests, digests); the
 // OCI distribution and image specifications.

@@ -22,6 +22,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"minictr/pkg/image"
+	"minictr/pkg/image/transfer"
 )
 
 // silentServer accepts connections and hangs up without a word.
@@ -193,8 +194,8 @@ func TestABrokenConnectionIsResumedWhereItBroke(t *testing.T) {
 		}
 		h.intercept(breaking(limit, ranges, &requests))
 		s, _ := openStore(t)
-		states := map[State]int{}
-		img, err := Pull(ctx, s, h.name(t, "app:1"), Options{retry: quick, Progress: func(e Event) { states[e.State]++ }})
+		states := map[transfer.State]int{}
+		img, err := Pull(ctx, s, h.name(t, "app:1"), Options{retry: quick, Progress: func(e transfer.Event) { states[e.State]++ }})
 		if !ranges {
 			// It never gets further than limit: patience must end.
 			if err == nil || errors.Is(err, image.ErrDigest) || requests.Load() > 10 {
@@ -206,7 +207,7 @@ func TestABrokenConnectionIsResumedWhereItBroke(t *testing.T) {
 			t.Fatal(err)
 		}
 		raw, err := os.ReadFile(filepath.Join(img.Layers[0].Dir, content[:20]))
-		if err != nil || string(raw) != content || requests.Load() != 9 || states[Retrying] != 8 {
+		if err != nil || string(raw) != content || requests.Load() != 9 || states[transfer.Retrying] != 8 {
 			t.Errorf("%d bytes, %v, %d requests, states %v", len(raw), err, requests.Load(), states)
 		}
 	}

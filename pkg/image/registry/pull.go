@@ -14,6 +14,7 @@ import (
 
 	"minictr/pkg/image"
 	"minictr/pkg/image/layer"
+	"minictr/pkg/image/transfer"
 )
 
 // parallel is how many layers come at once, docker's number.
@@ -24,32 +25,12 @@ const eventPause = 50 * time.Millisecond
 
 // Options of a pull; the zero value works.
 type Options struct {
-	Platform ocispec.Platform // zero: this machine's
-	Progress func(Event)      // called from one goroutine at a time; must not block for long
-	Insecure []string         // registries that may use plain HTTP: host, host:port or address range
-	Keychain authn.Keychain   // nil: docker's credential files and helpers
+	Platform ocispec.Platform     // zero: this machine's
+	Progress func(transfer.Event) // called from one goroutine at a time; must not block for long
+	Insecure []string             // registries that may use plain HTTP: host, host:port or address range
+	Keychain authn.Keychain       // nil: docker's credential files and helpers
 
 	retry retry
-}
-
-// State is where a layer of a pull is.
-type State string
-
-const (
-	Pending     State = "pending"     // known from the manifest
-	Waiting     State = "waiting"     // another process has it in hand
-	Downloading State = "downloading" // and unpacking, as it comes
-	Retrying    State = "retrying"    // the connection broke
-	Exists      State = "exists"      // it was in the store
-	Done        State = "done"
-)
-
-// Event is one step of one layer's progress.
-type Event struct {
-	Layer   digest.Digest
-	State   State
-	Current int64 // bytes so far
-	Total   int64 // bytes promised
 }
 
 // Pull fetches what name refers to, for one platform, and gives it that name.
@@ -151,7 +132,7 @@ type puller struct {
 	c        *client
 	in       *image.Ingest
 	mu       sync.Mutex // around progress
-	progress func(Event)
+	progress func(transfer.Event)
 }
 
 // fill brings the layers and makes the image.
@@ -184,7 +165,7 @@ func (p *puller) layers(ctx context.Context, descs []ocispec.Descriptor, promise
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	for _, d := range descs {
-		p.report(Event{Layer: d.Digest, State: Pending, Total: d.Size})
+		p.report(transfer.Event{Layer: d.Digest, State: transfer.Pending, Total: d.Size})
 	}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, parallel)
@@ -208,30 +189,30 @@ func (p *puller) layers(ctx context.Context, descs []ocispec.Descriptor, promise
 
 func (p *puller) layer(ctx context.Context, d ocispec.Descriptor, promise layer.Promise) error {
 	var last time.Time
-	report := func(state State, current int64) {
-		if state == Downloading && time.Since(last) < eventPause {
+	report := func(state transfer.State, current int64) {
+		if state == transfer.Downloading && time.Since(last) < eventPause {
 			return
 		}
 		last = time.Now()
-		p.report(Event{Layer: d.Digest, State: state, Current: current, Total: d.Size})
+		p.report(transfer.Event{Layer: d.Digest, State: state, Current: current, Total: d.Size})
 	}
 	got, err := p.in.Layer(ctx, image.LayerSource{
 		Promise: promise,
 		Open:    func(ctx context.Context) (io.ReadCloser, error) { return p.c.blob(ctx, d, report) },
-		Waiting: func() { report(Waiting, 0) },
+		Waiting: func() { report(transfer.Waiting, 0) },
 	})
 	if err != nil {
 		return err
 	}
 	if got.Existed {
-		report(Exists, d.Size)
+		report(transfer.Exists, d.Size)
 	} else {
-		report(Done, d.Size)
+		report(transfer.Done, d.Size)
 	}
 	return nil
 }
 
-func (p *puller) report(e Event) {
+func (p *puller) report(e transfer.Event) {
 	if p.progress == nil {
 		return
 	}

@@ -26,6 +26,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"minictr/pkg/image"
+	"minictr/pkg/image/transfer"
 )
 
 var (
@@ -194,8 +195,8 @@ func TestPulledImageIsThere(t *testing.T) {
 	h := newHub(t)
 	h.push(t, "org/app", "1", amd64, "one", "two", "one")
 	s, _ := openStore(t)
-	var events []Event
-	img, err := Pull(ctx, s, h.name(t, "org/app:1"), Options{Progress: func(e Event) { events = append(events, e) }})
+	var events []transfer.Event
+	img, err := Pull(ctx, s, h.name(t, "org/app:1"), Options{Progress: func(e transfer.Event) { events = append(events, e) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,11 +215,11 @@ func TestPulledImageIsThere(t *testing.T) {
 	}
 	done := map[digest.Digest]bool{}
 	for _, e := range events {
-		if e.State == Done && e.Current == e.Total {
+		if e.State == transfer.Done && e.Current == e.Total {
 			done[e.Layer] = true
 		}
 	}
-	if len(done) != 2 || events[0].State != Pending {
+	if len(done) != 2 || events[0].State != transfer.Pending {
 		t.Errorf("events %+v", events)
 	}
 }
@@ -231,11 +232,11 @@ func TestSecondPullFetchesNoLayer(t *testing.T) {
 	if _, err := Pull(ctx, s, h.name(t, "a:1"), Options{}); err != nil {
 		t.Fatal(err)
 	}
-	states := map[State]int{}
-	if _, err := Pull(ctx, s, h.name(t, "b:1"), Options{Progress: func(e Event) { states[e.State]++ }}); err != nil {
+	states := map[transfer.State]int{}
+	if _, err := Pull(ctx, s, h.name(t, "b:1"), Options{Progress: func(e transfer.Event) { states[e.State]++ }}); err != nil {
 		t.Fatal(err)
 	}
-	if states[Exists] != 1 || states[Done] != 1 {
+	if states[transfer.Exists] != 1 || states[transfer.Done] != 1 {
 		t.Errorf("states %v, want one layer that exists and one done", states)
 	}
 }
