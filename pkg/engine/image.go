@@ -9,6 +9,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"minictr/pkg/image"
+	"minictr/pkg/image/layer"
 	"minictr/pkg/image/transfer"
 )
 
@@ -113,6 +114,10 @@ func (e *Engine) Pull(ctx context.Context, name image.Name, o ImageOptions) (*im
 		e.tellNamed(img, "pull", name.Familiar())
 	}
 	return img, err
+}
+
+func init() {
+	layer.Register(layer.Zstd, layer.Through(func() (string, error) { return programPath(registryName) }, "decompress"))
 }
 
 // fromRegistry has the program fetch an image that speaks to registries.

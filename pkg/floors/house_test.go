@@ -67,7 +67,7 @@ var light = map[string]string{
 	"cmd/minictr":      remote,
 }
 
-// remote is what it takes to speak to registries, which minictr-registry does.
+// remote is what it takes to fetch images, which minictr-registry does.
 // A name stands for all packages beneath it, too.
 const remote = `
 net/http                               servers, TLS and their tables
@@ -75,6 +75,7 @@ crypto/tls
 crypto/x509
 github.com/google/go-containerregistry
 github.com/docker/cli
+github.com/klauspost/compress          tables that are computed at each start
 minictr/pkg/image/registry
 `
 
@@ -88,7 +89,6 @@ encoding/gob
 go/ast
 testing
 archive/tar                            images are the engine's business
-github.com/klauspost/compress
 github.com/moby/profiles               what the profiles say is in config.json by then
 github.com/spf13/cobra                 their few flags are read by hand
 github.com/rogpeppe/go-internal

@@ -3,15 +3,10 @@ package layer
 import (
 	"bufio"
 	"bytes"
-	"compress/bzip2"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
 // Compression is how a layer's tar is wrapped.
@@ -37,9 +32,6 @@ var magics = []struct {
 	{Xz, []byte{0xfd, '7', 'z', 'X', 'Z', 0}},
 }
 
-// zstdWindow bounds the memory that a zstd frame can ask its reader to keep.
-const zstdWindow = 128 << 20
-
 // Decompress looks at the first bytes of r and undoes the compression it finds
 // there. Closing the result does not close r.
 func Decompress(ctx context.Context, r io.Reader) (io.ReadCloser, Compression, error) {
@@ -63,79 +55,12 @@ func Sniff(r *bufio.Reader) Compression {
 }
 
 func open(ctx context.Context, r io.Reader, kind Compression) (io.ReadCloser, error) {
-	switch kind {
-	case Gzip:
-		return gzip.NewReader(r)
-	case Zstd:
-		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(zstdWindow))
-		if err != nil {
-			return nil, err
-		}
-		return d.IOReadCloser(), nil
-	case Bzip2:
-		return io.NopCloser(bzip2.NewReader(r)), nil
-	case Xz:
-		return openXz(ctx, r)
-	default:
+	switch d := decoders[kind]; {
+	case kind == Plain:
 		return io.NopCloser(r), nil
+	case d == nil:
+		return nil, errors.New("this program has no decoder for it")
+	default:
+		return d(ctx, r)
 	}
-}
-
-// openXz leaves xz to the xz program: only imported tarballs use it, and a
-// library for it would cost start-up time in every run of every command.
-func openXz(ctx context.Context, r io.Reader) (io.ReadCloser, error) {
-	if _, err := exec.LookPath("xz"); err != nil {
-		return nil, errors.New("the xz program is not installed (install xz-utils, or decompress the file first)")
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	cmd := exec.CommandContext(ctx, "xz", "--decompress", "--stdout", "--quiet")
-	cmd.Stdin = r
-	var complaint bytes.Buffer
-	cmd.Stderr = &complaint
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		cancel()
-		return nil, err
-	}
-	return &xzReader{out: out, cmd: cmd, complaint: &complaint, cancel: cancel}, nil
-}
-
-// xzReader reports the program's exit as the end of the stream, so that a
-// corrupt archive is an error and not a short one.
-type xzReader struct {
-	out       io.Reader
-	cmd       *exec.Cmd
-	complaint *bytes.Buffer
-	cancel    context.CancelFunc
-	ended     error
-}
-
-func (x *xzReader) Read(p []byte) (int, error) {
-	if x.ended != nil {
-		return 0, x.ended
-	}
-	n, err := x.out.Read(p)
-	if err == nil {
-		return n, nil
-	}
-	x.ended = err
-	if waited := x.cmd.Wait(); errors.Is(err, io.EOF) && waited != nil {
-		x.ended = fmt.Errorf("xz: %w: %s", waited, bytes.TrimSpace(x.complaint.Bytes()))
-	}
-	return n, x.ended
-}
-
-// Close ends the program when the stream was not read to its end.
-func (x *xzReader) Close() error {
-	x.cancel()
-	if x.ended == nil {
-		x.ended = io.ErrClosedPipe
-		_ = x.cmd.Wait() // killed by cancel: the error says only that
-	}
-	return nil
 }

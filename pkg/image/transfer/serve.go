@@ -13,7 +13,7 @@ import (
 // Puller fetches an image: registry.Pull, with users' options.
 type Puller func(context.Context, *image.Store, image.Name, Options) (*image.Image, error)
 
-const usage = "usage: minictr-registry pull ROOT NAME PLATFORM (minictr pull starts me)"
+const usage = "usage: minictr-registry pull ROOT NAME PLATFORM, or decompress (minictr starts me)"
 
 // Serve is the program's side: it does what the command line says, and prints
 // how that gets on. It returns the exit code.
