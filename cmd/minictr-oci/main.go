@@ -17,6 +17,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"minictr/pkg/kernel"
 	"minictr/pkg/oci"
 )
 
@@ -65,6 +66,7 @@ type app struct {
 }
 
 func main() {
+	kernel.CalmMonitor()
 	a := &app{log: &logger{}}
 	err := a.run(os.Args[1:])
 	var code exitCode

@@ -16,12 +16,15 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"minictr/pkg/kernel"
 )
 
 // version is set at build time.
 var version = "dev"
 
 func main() {
+	kernel.CalmMonitor()
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
