@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"minictr/pkg/capability"
+	"minictr/pkg/cgroup"
 	"minictr/pkg/engine/bundle"
 	"minictr/pkg/kernel"
 	"minictr/pkg/lsm"
@@ -65,10 +66,13 @@ func (e *Engine) Exec(c *Container, o ExecOptions) (*Execution, error) {
 	if c.State.Status == "paused" {
 		return nil, fmt.Errorf("container %s is paused: unpause it first", c.Name)
 	}
+	hierarchy := meanwhile(cgroup.Detect)
+	meanwhile(process.OwnExe)
 	config, err := runtime.LoadRunning(e.Dirs.Container(c.ID))
 	if err != nil {
 		return nil, err
 	}
+	config.Hierarchy = hierarchy
 	p, err := execProcess(c, config.Spec.Process, o)
 	if err != nil {
 		return nil, err
@@ -104,6 +108,22 @@ func (e *Engine) Exec(c *Container, o ExecOptions) (*Execution, error) {
 		x.Console = os.NewFile(master, "terminal")
 	}
 	return x, nil
+}
+
+// meanwhile begins do at once, on another processor if there is one, and waits
+// for it when its results are asked for.
+func meanwhile[A, B any](do func() (A, B)) func() (A, B) {
+	var a A
+	var b B
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a, b = do()
+	}()
+	return func() (A, B) {
+		<-done
+		return a, b
+	}
 }
 
 // onOwnThread runs do on a thread that does nothing else afterwards: joining a
