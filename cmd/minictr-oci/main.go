@@ -17,7 +17,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"minictr/pkg/kernel"
+	_ "minictr/pkg/kernel/calm" // it is over in milliseconds
 	"minictr/pkg/oci"
 )
 
@@ -66,7 +66,6 @@ type app struct {
 }
 
 func main() {
-	kernel.CalmMonitor()
 	a := &app{log: &logger{}}
 	err := a.run(os.Args[1:])
 	var code exitCode

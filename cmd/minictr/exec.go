@@ -58,7 +58,7 @@ func (a *app) exec(cmd *cobra.Command, args []string, f *execFlags) error {
 	if err != nil {
 		return err
 	}
-	f.Args = args[1:]
+	f.Args, f.Final = args[1:], true
 	if f.Env, err = environment(f.envFiles, f.env); err != nil {
 		return err
 	}

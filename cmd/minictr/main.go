@@ -17,14 +17,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"minictr/pkg/kernel"
+	_ "minictr/pkg/kernel/calm" // it is over in milliseconds
 )
 
 // version is set at build time.
 var version = "dev"
 
 func main() {
-	kernel.CalmMonitor()
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 

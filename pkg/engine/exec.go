@@ -38,6 +38,11 @@ type ExecOptions struct {
 	// is /dev/null.
 	Stdin, Stdout, Stderr *os.File
 
+	// Final says that the calling goroutine starts no other process afterwards:
+	// then it is its own thread that joins the container's pid namespace, and no
+	// new one.
+	Final bool
+
 	Observe func(step.Event)
 }
 
@@ -96,9 +101,14 @@ func (e *Engine) Exec(c *Container, o ExecOptions) (*Execution, error) {
 	}
 	defer release()
 	process.HeedSignals()
-	made, err := onOwnThread(func() (*step.Process, error) {
-		return (&step.Runner{Slots: slots, Observe: o.Observe}).Run(plan)
-	})
+	runner := step.Runner{Slots: slots, Observe: o.Observe}
+	var made *step.Process
+	if o.Final {
+		goruntime.LockOSThread()
+		made, err = runner.Run(plan)
+	} else {
+		made, err = onOwnThread(func() (*step.Process, error) { return runner.Run(plan) })
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -19,8 +19,10 @@ import (
 // neighbours' ARP entries.
 
 func (n *Network) leasePath(ip netip.Addr) string {
-	return filepath.Join(n.State, "leases", ip.String())
+	return filepath.Join(n.leasesPath(), ip.String())
 }
+
+func (n *Network) leasesPath() string { return filepath.Join(n.State, "leases") }
 
 func (n *Network) lastPath() string { return filepath.Join(n.State, "last") }
 
@@ -69,7 +71,7 @@ func (n *Network) after(ip netip.Addr) netip.Addr {
 
 // leases names the containers that have an address, by address.
 func (n *Network) leases() (map[string]string, error) {
-	return owners(filepath.Join(n.State, "leases"))
+	return owners(n.leasesPath())
 }
 
 // touch notes that the network was used just now.
