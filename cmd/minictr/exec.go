@@ -50,6 +50,7 @@ cgroups of the container's first process. Its exit code is this command's.`,
 }
 
 func (a *app) exec(cmd *cobra.Command, args []string, f *execFlags) error {
+	f.Ahead, f.Final = engine.LookAhead(), true
 	e, err := a.engine(cmd.Context())
 	if err != nil {
 		return err
@@ -58,7 +59,7 @@ func (a *app) exec(cmd *cobra.Command, args []string, f *execFlags) error {
 	if err != nil {
 		return err
 	}
-	f.Args, f.Final = args[1:], true
+	f.Args = args[1:]
 	if f.Env, err = environment(f.envFiles, f.env); err != nil {
 		return err
 	}

@@ -43,7 +43,33 @@ type ExecOptions struct {
 	// new one.
 	Final bool
 
+	// Ahead, if not nil, saves looking at this machine.
+	Ahead *Ahead
+
 	Observe func(step.Event)
+}
+
+// Ahead is what Exec needs to know of this machine, and not of the container.
+type Ahead struct {
+	found     chan struct{} // closed when it is known
+	cgroups   cgroup.Hierarchy
+	noCgroups error
+}
+
+// LookAhead begins to find that out, on another processor if there is one.
+func LookAhead() *Ahead {
+	a := &Ahead{found: make(chan struct{})}
+	go func() {
+		a.cgroups, a.noCgroups = cgroup.Detect()
+		close(a.found)
+		process.OwnExe() // remembers it
+	}()
+	return a
+}
+
+func (a *Ahead) hierarchy() (cgroup.Hierarchy, error) {
+	<-a.found
+	return a.cgroups, a.noCgroups
 }
 
 // UserError says why [ExecOptions].User is nobody in the container.
@@ -71,13 +97,13 @@ func (e *Engine) Exec(c *Container, o ExecOptions) (*Execution, error) {
 	if c.State.Status == "paused" {
 		return nil, fmt.Errorf("container %s is paused: unpause it first", c.Name)
 	}
-	hierarchy := meanwhile(cgroup.Detect)
-	meanwhile(process.OwnExe)
 	config, err := runtime.LoadRunning(e.Dirs.Container(c.ID))
 	if err != nil {
 		return nil, err
 	}
-	config.Hierarchy = hierarchy
+	if o.Ahead != nil {
+		config.Hierarchy = o.Ahead.hierarchy
+	}
 	p, err := execProcess(c, config.Spec.Process, o)
 	if err != nil {
 		return nil, err
@@ -118,22 +144,6 @@ func (e *Engine) Exec(c *Container, o ExecOptions) (*Execution, error) {
 		x.Console = os.NewFile(master, "terminal")
 	}
 	return x, nil
-}
-
-// meanwhile begins do at once, on another processor if there is one, and waits
-// for it when its results are asked for.
-func meanwhile[A, B any](do func() (A, B)) func() (A, B) {
-	var a A
-	var b B
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		a, b = do()
-	}()
-	return func() (A, B) {
-		<-done
-		return a, b
-	}
 }
 
 // onOwnThread runs do on a thread that does nothing else afterwards: joining a

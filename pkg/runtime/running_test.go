@@ -41,3 +41,17 @@ func TestWhatRunsIsReadAsBefore(t *testing.T) {
 		t.Errorf("read\n%+v\n%+v\nwant\n%+v\n%+v", some, some.Spec, all, all.Spec)
 	}
 }
+
+func TestAConfigurationThatIsNoneIsRefused(t *testing.T) {
+	for _, text := range []string{
+		"", "[]", "7", `{"process": {"args": ["sh"`, `{"process": []}`, `{"process": {"args": "sh"}}`, `{"linux": {"namespaces": [7]}}`, "{} {}", "{}x",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := LoadRunning(dir); err == nil {
+			t.Errorf("%q is read as %+v", text, c.Spec)
+		}
+	}
+}
