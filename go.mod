@@ -8,8 +8,8 @@ require (
 	github.com/google/go-containerregistry v0.22.1 // registries: authentication, docker's credential files; a registry for tests
 	github.com/klauspost/compress v1.20.3 // layers: gzip at twice the standard library's speed, and zstd
 	github.com/moby/profiles/seccomp v0.2.3 // docker's default seccomp profile, kept up to date by its authors
-	github.com/opencontainers/go-digest v1.0.0 // the digest type of the OCI specifications
-	github.com/opencontainers/image-spec v1.1.1 // images: the specification's types
+	github.com/opencontainers/go-digest v1.0.0 // tests: what pkg/image/digest must agree with
+	github.com/opencontainers/image-spec v1.1.1 // tests: what pkg/image/ocispec must agree with
 	github.com/opencontainers/runtime-spec v1.3.0 // containers: the specification's types
 	github.com/rogpeppe/go-internal v1.16.0 // tests: testscript runs the command line as a user does
 	github.com/spf13/cobra v1.10.2 // the command line: commands, help, completion

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"strings"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
 	"minictr/pkg/image"
+	"minictr/pkg/image/ocispec"
 	"minictr/pkg/terminal"
 )
 

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/docker/go-units"
-	"github.com/opencontainers/go-digest"
 
+	"minictr/pkg/image/digest"
 	"minictr/pkg/image/transfer"
 	"minictr/pkg/terminal"
 )

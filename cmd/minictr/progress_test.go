@@ -6,8 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/opencontainers/go-digest"
-
+	"minictr/pkg/image/digest"
 	"minictr/pkg/image/transfer"
 	"minictr/pkg/terminal"
 )

@@ -3,11 +3,11 @@ package main
 import (
 	"fmt"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
 	"minictr/pkg/engine"
 	"minictr/pkg/image"
+	"minictr/pkg/image/ocispec"
 )
 
 func newPull(a *app) *cobra.Command {

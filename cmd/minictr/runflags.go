@@ -8,12 +8,12 @@ import (
 	"strings"
 	"time"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/pflag"
 
 	"minictr/pkg/engine"
 	"minictr/pkg/engine/config"
 	"minictr/pkg/image"
+	"minictr/pkg/image/ocispec"
 	"minictr/pkg/network"
 	"minictr/pkg/seccomp/profile"
 )

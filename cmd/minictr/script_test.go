@@ -13,12 +13,12 @@ import (
 	"testing"
 	"time"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"minictr/pkg/engine"
 	"minictr/pkg/engine/bundle"
 	"minictr/pkg/image"
+	"minictr/pkg/image/ocispec"
 	"minictr/pkg/leak"
 	"minictr/pkg/record"
 	"minictr/rootfs"

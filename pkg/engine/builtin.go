@@ -9,10 +9,9 @@ import (
 	"slices"
 	"time"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"minictr/pkg/engine/bundle"
 	"minictr/pkg/image"
+	"minictr/pkg/image/ocispec"
 	"minictr/rootfs"
 )
 

@@ -7,11 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"minictr/pkg/engine/archive"
 	"minictr/pkg/engine/merged"
 	"minictr/pkg/image"
+	"minictr/pkg/image/ocispec"
 	"minictr/pkg/record"
 )
 

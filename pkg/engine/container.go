@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"minictr/pkg/engine/bundle"
 	"minictr/pkg/engine/config"
+	"minictr/pkg/image/ocispec"
 	"minictr/pkg/record"
 )
 

@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"os"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"minictr/pkg/image"
 	"minictr/pkg/image/layer"
+	"minictr/pkg/image/ocispec"
 	"minictr/pkg/image/transfer"
 )
 

@@ -8,11 +8,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"minictr/pkg/engine/bundle"
 	"minictr/pkg/engine/config"
 	"minictr/pkg/image"
+	"minictr/pkg/image/ocispec"
 	"minictr/pkg/leak"
 	"minictr/pkg/record"
 	"minictr/pkg/shim"

@@ -7,9 +7,8 @@ import (
 	"io/fs"
 	"slices"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"minictr/pkg/image"
+	"minictr/pkg/image/ocispec"
 )
 
 // What is done to images is the store's business; the engine knows which of

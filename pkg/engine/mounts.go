@@ -9,10 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"minictr/pkg/engine/config"
 	"minictr/pkg/engine/merged"
+	"minictr/pkg/image/ocispec"
 	"minictr/pkg/lsm"
 	"minictr/pkg/volume"
 )

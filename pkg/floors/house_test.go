@@ -76,6 +76,8 @@ crypto/x509
 github.com/google/go-containerregistry
 github.com/docker/cli
 github.com/klauspost/compress          tables that are computed at each start
+github.com/opencontainers/go-digest    compiles a regexp at each start
+github.com/opencontainers/image-spec   brings that
 minictr/pkg/image/registry
 `
 

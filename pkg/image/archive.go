@@ -12,8 +12,7 @@ import (
 	"path"
 	"strconv"
 
-	"github.com/opencontainers/go-digest"
-
+	"minictr/pkg/image/digest"
 	"minictr/pkg/image/layer"
 )
 
@@ -134,8 +133,8 @@ func blobName(d digest.Digest) string { return "blobs/sha256/" + d.Encoded() }
 
 // blob reads a document of an OCI archive and checks it.
 func (a *archive) blob(what string, d digest.Digest) ([]byte, error) {
-	if !validDigest(d) {
-		return nil, fmt.Errorf("%s: %q is no SHA-256 digest", what, d)
+	if err := d.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	raw, err := a.read(blobName(d))
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"minictr/pkg/image/ocispec"
 )
 
 // Settings are an image's configuration as Change changes it: the

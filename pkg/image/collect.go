@@ -10,9 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/image/digest"
+	"minictr/pkg/image/ocispec"
 )
 
 const removedSuffix = ".removed"

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"minictr/pkg/image/ocispec"
 )
 
 // Health is the health check that an image asks for. The specification of

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"minictr/pkg/image/ocispec"
 )
 
 func TestTheHealthCheckOfAnImageIsFound(t *testing.T) {

@@ -8,10 +8,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
+	"minictr/pkg/image/digest"
 	"minictr/pkg/image/layer"
+	"minictr/pkg/image/ocispec"
 )
 
 // Image is what the store knows about one image. It is a copy: nothing changes

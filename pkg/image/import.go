@@ -9,11 +9,9 @@ import (
 	"io"
 	"time"
 
-	"github.com/opencontainers/go-digest"
-	"github.com/opencontainers/image-spec/specs-go"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
+	"minictr/pkg/image/digest"
 	"minictr/pkg/image/layer"
+	"minictr/pkg/image/ocispec"
 )
 
 // ImportOptions say what a root file system alone does not.
@@ -118,7 +116,7 @@ func mediaType(c layer.Compression) string {
 // AddConfig is Add for images that come without a manifest: it writes one.
 func (in *Ingest) AddConfig(config []byte, layers []Brought, names []Name) error {
 	m := ocispec.Manifest{
-		Versioned: specs.Versioned{SchemaVersion: 2},
+		Versioned: ocispec.Versioned{SchemaVersion: 2},
 		MediaType: ocispec.MediaTypeImageManifest,
 		Config:    ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(config), Size: int64(len(config))},
 		Layers:    []ocispec.Descriptor{},

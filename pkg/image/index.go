@@ -11,9 +11,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/opencontainers/image-spec/specs-go"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/image/ocispec"
 )
 
 // Annotations of the descriptors in index.json. The first is the layout
@@ -116,7 +116,7 @@ func (e *entry) addRepoDigest(r string) {
 
 func encodeIndex(entries []entry) ([]byte, error) {
 	index := ocispec.Index{
-		Versioned: specs.Versioned{SchemaVersion: 2},
+		Versioned: ocispec.Versioned{SchemaVersion: 2},
 		MediaType: ocispec.MediaTypeImageIndex,
 		Manifests: []ocispec.Descriptor{},
 	}

@@ -11,11 +11,11 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 
+	"minictr/pkg/image/digest"
 	"minictr/pkg/image/layer"
+	"minictr/pkg/image/ocispec"
 )
 
 // Ingest brings images into the store: layers first, in any order and from

@@ -13,9 +13,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 
+	"minictr/pkg/image/digest"
 	"minictr/pkg/image/layer"
 )
 
@@ -92,7 +92,7 @@ func (in *Ingest) present(src LayerSource) (Brought, bool, error) {
 	}
 	if src.Digest == "" { // then the blob it was unpacked from is as good as any
 		var r Record
-		if err := json.NewDecoder(record).Decode(&r); err != nil || !validDigest(r.Digest) {
+		if err := json.NewDecoder(record).Decode(&r); err != nil || r.Digest.Validate() != nil {
 			return Brought{}, false, nil
 		}
 		src.Digest = r.Digest

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -11,10 +12,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
+	"minictr/pkg/image/digest"
 	"minictr/pkg/image/layer"
+	"minictr/pkg/image/ocispec"
 )
 
 // Media types of multi-platform indexes: OCI's, and docker's older one.
@@ -123,8 +123,8 @@ func (in *Ingest) loadDockerImage(ctx context.Context, a *archive, d dockerImage
 	}
 	var layers []Brought
 	for i, name := range d.Layers {
-		if !validDigest(diffIDs[i]) {
-			return fmt.Errorf("layer %d: %q is no SHA-256 digest", i, diffIDs[i])
+		if err := diffIDs[i].Validate(); err != nil {
+			return fmt.Errorf("layer %d: %w", i, err)
 		}
 		l, err := in.Layer(ctx, a.source(name, layer.Promise{DiffID: diffIDs[i]}))
 		if err == nil && mediaType(l.Compression) == "" {
@@ -265,8 +265,8 @@ func Promises(m ocispec.Manifest, c ocispec.Image) ([]layer.Promise, error) {
 	}
 	var list []layer.Promise
 	for i, l := range m.Layers {
-		if !validDigest(l.Digest) || !validDigest(c.RootFS.DiffIDs[i]) {
-			return nil, fmt.Errorf("layer %d has no SHA-256 digest: %q, %q", i, l.Digest, c.RootFS.DiffIDs[i])
+		if err := cmp.Or(l.Digest.Validate(), c.RootFS.DiffIDs[i].Validate()); err != nil {
+			return nil, fmt.Errorf("layer %d: %w", i, err)
 		}
 		list = append(list, layer.Promise{Digest: l.Digest, DiffID: c.RootFS.DiffIDs[i]})
 	}

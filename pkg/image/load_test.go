@@ -11,9 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/opencontainers/go-digest"
-	"github.com/opencontainers/image-spec/specs-go"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"minictr/pkg/image/digest"
+	"minictr/pkg/image/ocispec"
 )
 
 // member is one file of an archive; a link if it has a target.
@@ -94,7 +93,7 @@ func ociImage(t testing.TB, arch string) (ocispec.Descriptor, []member) {
 	packed := string(gzipped(t, []byte(tarLayer)))
 	config := configFor(t, arch, tarLayer)
 	manifest := mustJSON(t, ocispec.Manifest{
-		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest,
+		Versioned: ocispec.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest,
 		Config: descriptor(ocispec.MediaTypeImageConfig, config),
 		Layers: []ocispec.Descriptor{descriptor(ocispec.MediaTypeImageLayerGzip, packed)},
 	})
@@ -107,7 +106,7 @@ func ociArchive(t testing.TB, top []ocispec.Descriptor, blobs ...member) []membe
 	t.Helper()
 	return append(blobs,
 		member{name: "oci-layout", content: `{"imageLayoutVersion":"1.0.0"}`},
-		member{name: "./index.json", content: mustJSON(t, ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, Manifests: top})},
+		member{name: "./index.json", content: mustJSON(t, ocispec.Index{Versioned: ocispec.Versioned{SchemaVersion: 2}, Manifests: top})},
 	)
 }
 
@@ -149,7 +148,7 @@ func TestDockerArchiveLoads(t *testing.T) {
 func TestOCIArchiveLoads(t *testing.T) {
 	amd, amdBlobs := ociImage(t, "amd64")
 	arm, armBlobs := ociImage(t, "arm64")
-	inner := mustJSON(t, ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: mediaTypeIndex, Manifests: []ocispec.Descriptor{
+	inner := mustJSON(t, ocispec.Index{Versioned: ocispec.Versioned{SchemaVersion: 2}, MediaType: mediaTypeIndex, Manifests: []ocispec.Descriptor{
 		amd, arm, {MediaType: ocispec.MediaTypeImageManifest, Digest: someDigest, Platform: &ocispec.Platform{OS: "unknown", Architecture: "unknown"}},
 	}})
 	both := slices.Concat(amdBlobs, armBlobs)

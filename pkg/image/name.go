@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
+	"minictr/pkg/image/digest"
 )
 
 // What a short name leaves out.
@@ -63,8 +63,8 @@ func parseName(s string) (Name, error) {
 	rest, dgst, pinned := strings.Cut(s, "@")
 	if pinned {
 		n.Digest = digest.Digest(dgst)
-		if !validDigest(n.Digest) {
-			return n, fmt.Errorf("%q is not sha256: and 64 hex digits", dgst)
+		if err := n.Digest.Validate(); err != nil {
+			return n, err
 		}
 	}
 	// A colon after the last slash starts a tag; one before it, a port.
@@ -182,13 +182,6 @@ func validDomain(s string) bool {
 		}
 	}
 	return true
-}
-
-// validDigest spares digest.Validate's regular expression; the store knows
-// SHA-256 only.
-func validDigest(d digest.Digest) bool {
-	hex, ok := strings.CutPrefix(string(d), "sha256:")
-	return ok && len(hex) == 64 && isHex(hex)
 }
 
 func isHex(s string) bool {

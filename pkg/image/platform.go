@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"minictr/pkg/image/ocispec"
 )
 
 // HostPlatform is what containers on this machine run: linux, this CPU.

@@ -3,7 +3,7 @@ package image
 import (
 	"testing"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"minictr/pkg/image/ocispec"
 )
 
 func TestPlatformsArePickedLikeAVariantAwareClientDoes(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
+	"minictr/pkg/image/digest"
 )
 
 // Removal is one line of what `rmi` did: exactly one field is set.

@@ -12,9 +12,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
-	"github.com/opencontainers/image-spec/specs-go"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"minictr/pkg/image/digest"
+	"minictr/pkg/image/ocispec"
 )
 
 // Save writes images to w as an archive that Load, `docker load`, skopeo and
@@ -106,7 +105,7 @@ func (a *saving) close() {
 }
 
 func (a *saving) write(images []*savedImage) error {
-	index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{}}
+	index := ocispec.Index{Versioned: ocispec.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{}}
 	docker := []dockerImage{}
 	for _, one := range images {
 		d := dockerImage{Config: blobName(one.img.Manifest.Config.Digest), RepoTags: []string{}, Layers: []string{}}

@@ -10,9 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/image/digest"
+	"minictr/pkg/image/ocispec"
 )
 
 // DefaultRoot is where minictr keeps what survives a reboot.
@@ -258,15 +259,15 @@ func decodeManifest(raw []byte, m *ocispec.Manifest) error {
 	if err := json.Unmarshal(raw, m); err != nil {
 		return fmt.Errorf("read manifest: %w", err)
 	}
-	if !validDigest(m.Config.Digest) {
-		return fmt.Errorf("read manifest: %q is no digest of a config", m.Config.Digest)
+	if err := m.Config.Digest.Validate(); err != nil {
+		return fmt.Errorf("read manifest: config: %w", err)
 	}
 	return nil
 }
 
 func (s *Store) readBlob(what string, d digest.Digest) ([]byte, error) {
-	if !validDigest(d) {
-		return nil, fmt.Errorf("read %s: %q is no SHA-256 digest", what, d)
+	if err := d.Validate(); err != nil {
+		return nil, fmt.Errorf("read %s: %w", what, err)
 	}
 	raw, err := os.ReadFile(s.blobPath(d))
 	if err != nil {

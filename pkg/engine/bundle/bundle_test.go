@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"minictr/pkg/engine/config"
+	"minictr/pkg/image/ocispec"
 )
 
 const passwd = `# comment

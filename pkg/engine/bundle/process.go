@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"minictr/pkg/engine/config"
+	"minictr/pkg/image/ocispec"
 )
 
 // ErrNoCommand: neither the user nor the image says what to run.

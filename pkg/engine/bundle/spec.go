@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"path/filepath"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"minictr/pkg/capability"
 	"minictr/pkg/engine/config"
+	"minictr/pkg/image/ocispec"
 )
 
 // ociVersion is the version of the runtime specification that is spoken.

@@ -8,12 +8,11 @@ import (
 	"path/filepath"
 	"testing"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"minictr/pkg/capability"
 	"minictr/pkg/engine/bundle"
 	"minictr/pkg/engine/config"
 	"minictr/pkg/image/layer"
+	"minictr/pkg/image/ocispec"
 	"minictr/pkg/network"
 	"minictr/pkg/overlay"
 	"minictr/pkg/runtime"

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/opencontainers/go-digest"
+	"minictr/pkg/image/digest"
 )
 
 // ErrDigest marks content that is not what its digest promised.

@@ -9,7 +9,7 @@ import (
 	"io"
 	"math"
 
-	"github.com/opencontainers/go-digest"
+	"minictr/pkg/image/digest"
 )
 
 // Result is what Extract learned about a layer.

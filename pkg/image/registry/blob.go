@@ -9,9 +9,8 @@ import (
 	"strconv"
 	"time"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"minictr/pkg/image"
+	"minictr/pkg/image/ocispec"
 	"minictr/pkg/image/transfer"
 )
 

@@ -17,11 +17,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	ggcr "github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
-	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"minictr/pkg/image"
+	"minictr/pkg/image/digest"
 	"minictr/pkg/image/layer"
+	"minictr/pkg/image/ocispec"
 )
 
 const (

@@ -19,9 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/opencontainers/go-digest"
-
 	"minictr/pkg/image"
+	"minictr/pkg/image/digest"
 	"minictr/pkg/image/transfer"
 )
 

@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"minictr/pkg/image"
+	"minictr/pkg/image/digest"
 	"minictr/pkg/image/layer"
+	"minictr/pkg/image/ocispec"
 	"minictr/pkg/image/transfer"
 )
 

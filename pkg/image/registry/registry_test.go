@@ -21,11 +21,10 @@ import (
 	"time"
 
 	ggcr "github.com/google/go-containerregistry/pkg/registry"
-	"github.com/opencontainers/go-digest"
-	"github.com/opencontainers/image-spec/specs-go"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"minictr/pkg/image"
+	"minictr/pkg/image/digest"
+	"minictr/pkg/image/ocispec"
 	"minictr/pkg/image/transfer"
 )
 
@@ -117,7 +116,7 @@ func describe(mediaType, content string) ocispec.Descriptor {
 func (h *hub) push(t testing.TB, repo, ref string, p ocispec.Platform, layers ...string) ocispec.Descriptor {
 	t.Helper()
 	config := ocispec.Image{Platform: p, RootFS: ocispec.RootFS{Type: "layers"}}
-	m := ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest}
+	m := ocispec.Manifest{Versioned: ocispec.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest}
 	for _, content := range layers {
 		raw := tarOf(t, content)
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, digest.FromBytes(raw))
@@ -245,7 +244,7 @@ func TestPlatformIsPickedFromTheIndex(t *testing.T) {
 	h := newHub(t)
 	arm7 := ocispec.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}
 	arm6 := ocispec.Platform{OS: "linux", Architecture: "arm", Variant: "v6"}
-	index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
+	index := ocispec.Index{Versioned: ocispec.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
 	for _, p := range []ocispec.Platform{amd64, arm6, arm7, {OS: "linux", Architecture: "arm64", Variant: "v8"}, {OS: "windows", Architecture: "amd64"}} {
 		index.Manifests = append(index.Manifests, h.push(t, "multi", "", p, "for "+image.FormatPlatform(p)))
 	}

@@ -1,10 +1,9 @@
 package transfer
 
 import (
-	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"minictr/pkg/image"
+	"minictr/pkg/image/digest"
+	"minictr/pkg/image/ocispec"
 )
 
 // Options of a pull; the zero value works.

@@ -11,10 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"minictr/pkg/image"
+	"minictr/pkg/image/digest"
+	"minictr/pkg/image/ocispec"
 	"minictr/rootfs"
 )
 
