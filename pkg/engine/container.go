@@ -8,6 +8,7 @@ import (
 	"minictr/pkg/engine/bundle"
 	"minictr/pkg/engine/config"
 	"minictr/pkg/image/ocispec"
+	"minictr/pkg/members"
 	"minictr/pkg/record"
 )
 
@@ -96,37 +97,29 @@ func (e *Engine) Get(ref string) (*Container, error) {
 	return decode(r)
 }
 
-// execRecord is what one more process needs of a container's record.
-type execRecord struct {
-	Config struct {
-		Labels   map[string]string `json:"labels"`
-		GroupAdd []string          `json:"groupAdd"`
-	} `json:"config"`
-	Image struct {
-		Name   string `json:"name"`
-		Config struct {
-			Labels map[string]string
-		} `json:"config"`
-	} `json:"image"`
-	IDs *bundle.IDRange `json:"ids"`
-}
-
 // GetForExec is Get for [Engine.Exec]: of the container's record it reads only
-// what Exec needs. encoding/json studies every type that it may meet, and for
-// all of Record that takes longer than a process takes to be made.
+// what Exec needs.
 func (e *Engine) GetForExec(ref string) (*Container, error) {
 	r, err := record.Find(e.Dirs, ref)
 	if err != nil {
 		return nil, err
 	}
-	var some execRecord
-	if err := json.Unmarshal(r.Config, &some); err != nil {
+	c := &Container{Name: r.Name, State: r.State}
+	c.ID = r.ID
+	err = members.Read(r.Config, members.Table{
+		"config": func(r members.Reader) error {
+			return r.Object(members.Table{"labels": &c.Config.Labels, "groupAdd": &c.Config.GroupAdd})
+		},
+		"image": func(r members.Reader) error {
+			return r.Object(members.Table{"name": &c.Image.Name, "config": func(r members.Reader) error {
+				return r.Object(members.Table{"Labels": &c.Image.Config.Labels})
+			}})
+		},
+		"ids": &c.IDs,
+	})
+	if err != nil {
 		return decode(r) // which says what is wrong
 	}
-	c := &Container{Name: r.Name, State: r.State}
-	c.ID, c.IDs, c.Image.Name = r.ID, some.IDs, some.Image.Name
-	c.Config.Labels, c.Config.GroupAdd = some.Config.Labels, some.Config.GroupAdd
-	c.Image.Config.Labels = some.Image.Config.Labels
 	return c, nil
 }
 

@@ -13,6 +13,7 @@ const house = `
    pkg/kernel        system calls as data: the only door to Linux
    rootfs            the built-in base image, embedded
    pkg/leak          what the machine looks like before and after a test; imported by tests only
+   pkg/members       JSON read member by member
 
 1  pkg/step          Step, Plan, Runner, Journal, Event
 

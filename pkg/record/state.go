@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"minictr/pkg/kernel"
+	"minictr/pkg/members"
 )
 
 // Status is a stage of a container's life, in docker's words.
@@ -86,12 +87,21 @@ func ReadState(dir string) (State, error) {
 	}
 	var s State
 	if err == nil {
-		err = json.Unmarshal(b, &s)
+		err = members.Read(b, s.members())
 	}
 	if err != nil || s.Status == "" {
 		return State{Status: Dead, Error: fmt.Sprintf("%s is damaged", path)}, nil
 	}
 	return s, nil
+}
+
+// members is where state.json's members go; every command reads some.
+func (s *State) members() members.Table {
+	return members.Table{
+		"status": &s.Status, "pid": &s.Pid, "pidStart": &s.PidStart, "shimPid": &s.ShimPid, "shimStart": &s.ShimStart,
+		"startedAt": &s.StartedAt, "finishedAt": &s.FinishedAt, "exitCode": &s.ExitCode, "error": &s.Error, "oomKilled": &s.OOMKilled,
+		"restarts": &s.Restarts, "stopped": &s.Stopped, "health": &s.Health,
+	}
 }
 
 // StartTime is when the process pid was started, in clock ticks since the

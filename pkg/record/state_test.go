@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -161,5 +162,19 @@ func TestAfterARebootWhatClaimsToRunIsAnOrphan(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(d.Run); err != nil || len(entries) != 1 {
 		t.Errorf("%v, %v", entries, err)
+	}
+}
+
+func TestEveryFieldOfAStateIsRead(t *testing.T) {
+	table := new(State).members()
+	for typ, i := reflect.TypeFor[State](), 0; i < typ.NumField(); i++ {
+		name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+		if table[name] == nil || reflect.TypeOf(table[name]).Elem() != typ.Field(i).Type {
+			t.Errorf("%s is not read", typ.Field(i).Name)
+		}
+		delete(table, name)
+	}
+	if len(table) > 0 {
+		t.Errorf("there are no such fields: %v", table)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"minictr/pkg/kernel"
+	"minictr/pkg/members"
 )
 
 // LoadRunning is Load for [ExecPlan]: how the container was mounted and connected
@@ -17,53 +18,53 @@ import (
 // that few containers have: an exec is over in less time than that takes.
 func LoadRunning(bundle string) (*Config, error) {
 	c := &Config{Bundle: bundle, Spec: new(specs.Spec)}
-	err := readMembers(filepath.Join(bundle, "plan.json"), members{
+	err := readMembers(filepath.Join(bundle, "plan.json"), members.Table{
 		"id": &c.ID, "runDir": &c.RunDir, "without": &c.Without, "other": &c.Other,
 		"supervised": &c.Supervised, "noNewKeyring": &c.NoNewKeyring,
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return c, readMembers(filepath.Join(bundle, "config.json"), members{
+	return c, readMembers(filepath.Join(bundle, "config.json"), members.Table{
 		"ociVersion": &c.Spec.Version, "domainname": &c.Spec.Domainname, "annotations": &c.Spec.Annotations,
-		"root": func(r reader) error {
+		"root": func(r members.Reader) error {
 			c.Spec.Root = new(specs.Root)
-			return r.object(members{"path": &c.Spec.Root.Path, "readonly": &c.Spec.Root.Readonly})
+			return r.Object(members.Table{"path": &c.Spec.Root.Path, "readonly": &c.Spec.Root.Readonly})
 		},
-		"process": func(r reader) error {
+		"process": func(r members.Reader) error {
 			c.Spec.Process = new(specs.Process)
-			return r.object(processMembers(c.Spec.Process))
+			return r.Object(processMembers(c.Spec.Process))
 		},
-		"linux": func(r reader) error {
+		"linux": func(r members.Reader) error {
 			c.Spec.Linux = new(specs.Linux)
-			return r.object(c.linuxMembers(c.Spec.Linux))
+			return r.Object(c.linuxMembers(c.Spec.Linux))
 		},
 	})
 }
 
 // readMembers reads a file of one JSON object.
-func readMembers(path string, m members) error {
+func readMembers(path string, t members.Table) error {
 	text, err := kernel.Load(path)
 	if err != nil {
 		return err
 	}
-	if err := readObject(text, m); err != nil {
+	if err := members.Read(text, t); err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
 	return nil
 }
 
-func processMembers(p *specs.Process) members {
-	return members{
+func processMembers(p *specs.Process) members.Table {
+	return members.Table{
 		"terminal": &p.Terminal, "consoleSize": &p.ConsoleSize, "args": &p.Args, "commandLine": &p.CommandLine, "env": &p.Env, "cwd": &p.Cwd,
-		"user": func(r reader) error {
+		"user": func(r members.Reader) error {
 			u := &p.User
-			return r.object(members{"uid": &u.UID, "gid": &u.GID, "umask": &u.Umask, "additionalGids": &u.AdditionalGids, "username": &u.Username})
+			return r.Object(members.Table{"uid": &u.UID, "gid": &u.GID, "umask": &u.Umask, "additionalGids": &u.AdditionalGids, "username": &u.Username})
 		},
-		"capabilities": func(r reader) error {
+		"capabilities": func(r members.Reader) error {
 			c := new(specs.LinuxCapabilities)
 			p.Capabilities = c
-			return r.object(members{
+			return r.Object(members.Table{
 				"bounding": &c.Bounding, "effective": &c.Effective, "inheritable": &c.Inheritable, "permitted": &c.Permitted, "ambient": &c.Ambient,
 			})
 		},
@@ -72,22 +73,22 @@ func processMembers(p *specs.Process) members {
 	}
 }
 
-func (c *Config) linuxMembers(l *specs.Linux) members {
-	return members{
+func (c *Config) linuxMembers(l *specs.Linux) members.Table {
+	return members.Table{
 		"uidMappings": &l.UIDMappings, "gidMappings": &l.GIDMappings, "sysctl": &l.Sysctl, "cgroupsPath": &l.CgroupsPath,
-		"namespaces": func(r reader) error {
-			return r.list(func() error {
+		"namespaces": func(r members.Reader) error {
+			return r.List(func() error {
 				var n specs.LinuxNamespace
-				err := r.object(members{"type": &n.Type, "path": &n.Path})
+				err := r.Object(members.Table{"type": &n.Type, "path": &n.Path})
 				l.Namespaces = append(l.Namespaces, n)
 				return err
 			})
 		},
-		"resources": func(r reader) error {
+		"resources": func(r members.Reader) error {
 			l.Resources = new(specs.LinuxResources)
-			return r.object(resourcesMembers(l.Resources))
+			return r.Object(resourcesMembers(l.Resources))
 		},
-		"seccomp": func(r reader) error {
+		"seccomp": func(r members.Reader) error {
 			err := r.Decode(&c.seccomp)
 			if string(c.seccomp) == "null" {
 				c.seccomp = nil
@@ -100,12 +101,12 @@ func (c *Config) linuxMembers(l *specs.Linux) members {
 	}
 }
 
-func resourcesMembers(s *specs.LinuxResources) members {
-	return members{
-		"devices": func(r reader) error {
-			return r.list(func() error {
+func resourcesMembers(s *specs.LinuxResources) members.Table {
+	return members.Table{
+		"devices": func(r members.Reader) error {
+			return r.List(func() error {
 				var d specs.LinuxDeviceCgroup
-				err := r.object(members{"allow": &d.Allow, "type": &d.Type, "major": &d.Major, "minor": &d.Minor, "access": &d.Access})
+				err := r.Object(members.Table{"allow": &d.Allow, "type": &d.Type, "major": &d.Major, "minor": &d.Minor, "access": &d.Access})
 				s.Devices = append(s.Devices, d)
 				return err
 			})
