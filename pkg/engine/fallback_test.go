@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"minictr/pkg/image"
@@ -52,5 +53,18 @@ func TestTheBuiltInImageStandsInForAnUnreachableRegistryOnly(t *testing.T) {
 				t.Errorf("got %v, notes %q", err, notes)
 			}
 		})
+	}
+}
+
+func TestWithoutItsProgramNoRegistryIsReached(t *testing.T) {
+	e := newEngine(t)
+	t.Setenv("PATH", t.TempDir())
+	name, err := image.ParseName("nginx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = e.Pull(t.Context(), name, ImageOptions{})
+	if !errors.Is(err, image.ErrUnreachable) || !strings.Contains(err.Error(), "minictr-registry") {
+		t.Error(err)
 	}
 }

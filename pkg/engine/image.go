@@ -119,11 +119,12 @@ func init() {
 	layer.Register(layer.Zstd, layer.Through(func() (string, error) { return programPath(registryName) }, "decompress"))
 }
 
-// fromRegistry has the program fetch an image that speaks to registries.
+// fromRegistry has the program fetch an image that speaks to registries. Without
+// that program nobody can be reached.
 func (e *Engine) fromRegistry(ctx context.Context, name image.Name, o transfer.Options) (*image.Image, error) {
 	program, err := programPath(registryName)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("pull %s: %w: %w", name.Familiar(), image.ErrUnreachable, err)
 	}
 	return transfer.Pull(ctx, program, e.Dirs.Root, name, o)
 }
