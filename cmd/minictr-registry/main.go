@@ -45,5 +45,5 @@ func decompress(to io.Writer, from io.Reader) error {
 }
 
 func pull(ctx context.Context, s *image.Store, name image.Name, o transfer.Options) (*image.Image, error) {
-	return registry.Pull(ctx, s, name, registry.Options{Platform: o.Platform, Progress: o.Progress})
+	return registry.Pull(ctx, s, name, registry.Options{Options: o})
 }

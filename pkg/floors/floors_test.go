@@ -173,8 +173,8 @@ func TestPackagesImportOnlyFromFloorsBelow(t *testing.T) {
 
 func TestTheProgramsStartedForEveryContainerStayLight(t *testing.T) {
 	all := list(t)
-	for program, heavy := range light {
-		for _, unwanted := range firstWords(heavy, 1) {
+	for program, without := range light {
+		for _, unwanted := range firstWords(without, 1) {
 			if way := chain(all, module+"/"+program, unwanted); way != nil {
 				t.Errorf("too heavy: %s", strings.Join(way, " imports "))
 			}

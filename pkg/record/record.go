@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"minictr/pkg/kernel"
-
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/kernel"
 )
 
 // Record is a container as it is known.

@@ -5,6 +5,7 @@ import (
 	"compress/bzip2"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -17,7 +18,8 @@ type Decoder func(ctx context.Context, r io.Reader) (io.ReadCloser, error)
 // gzip, are in package layer/codec, for programs that can afford a library's
 // start-up time; others can have one of those do it: see Through.
 var decoders = map[Compression]Decoder{
-	Gzip: func(_ context.Context, r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) },
+	Plain: func(_ context.Context, r io.Reader) (io.ReadCloser, error) { return io.NopCloser(r), nil },
+	Gzip:  func(_ context.Context, r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) },
 	Bzip2: func(_ context.Context, r io.Reader) (io.ReadCloser, error) {
 		return io.NopCloser(bzip2.NewReader(r)), nil
 	},
@@ -33,7 +35,7 @@ func Register(kind Compression, d Decoder) { decoders[kind] = d }
 func findXz() (string, error) {
 	path, err := exec.LookPath("xz")
 	if err != nil {
-		return "", fmt.Errorf("the xz program is not installed (install xz-utils, or decompress the file first)")
+		return "", errors.New("the xz program is not installed (install xz-utils, or decompress the file first)")
 	}
 	return path, nil
 }

@@ -55,12 +55,9 @@ func Sniff(r *bufio.Reader) Compression {
 }
 
 func open(ctx context.Context, r io.Reader, kind Compression) (io.ReadCloser, error) {
-	switch d := decoders[kind]; {
-	case kind == Plain:
-		return io.NopCloser(r), nil
-	case d == nil:
+	d := decoders[kind]
+	if d == nil {
 		return nil, errors.New("this program has no decoder for it")
-	default:
-		return d(ctx, r)
 	}
+	return d(ctx, r)
 }

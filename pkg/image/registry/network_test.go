@@ -194,7 +194,7 @@ func TestABrokenConnectionIsResumedWhereItBroke(t *testing.T) {
 		h.intercept(breaking(limit, ranges, &requests))
 		s, _ := openStore(t)
 		states := map[transfer.State]int{}
-		img, err := Pull(ctx, s, h.name(t, "app:1"), Options{retry: quick, Progress: func(e transfer.Event) { states[e.State]++ }})
+		img, err := Pull(ctx, s, h.name(t, "app:1"), Options{retry: quick, Options: transfer.Options{Progress: func(e transfer.Event) { states[e.State]++ }}})
 		if !ranges {
 			// It never gets further than limit: patience must end.
 			if err == nil || errors.Is(err, image.ErrDigest) || requests.Load() > 10 {

@@ -25,10 +25,9 @@ const eventPause = 50 * time.Millisecond
 
 // Options of a pull; the zero value works.
 type Options struct {
-	Platform ocispec.Platform     // zero: this machine's
-	Progress func(transfer.Event) // called from one goroutine at a time; must not block for long
-	Insecure []string             // registries that may use plain HTTP: host, host:port or address range
-	Keychain authn.Keychain       // nil: docker's credential files and helpers
+	transfer.Options
+	Insecure []string       // registries that may use plain HTTP: host, host:port or address range
+	Keychain authn.Keychain // nil: docker's credential files and helpers
 
 	retry retry
 }

@@ -195,7 +195,7 @@ func TestPulledImageIsThere(t *testing.T) {
 	h.push(t, "org/app", "1", amd64, "one", "two", "one")
 	s, _ := openStore(t)
 	var events []transfer.Event
-	img, err := Pull(ctx, s, h.name(t, "org/app:1"), Options{Progress: func(e transfer.Event) { events = append(events, e) }})
+	img, err := Pull(ctx, s, h.name(t, "org/app:1"), Options{Options: transfer.Options{Progress: func(e transfer.Event) { events = append(events, e) }}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestSecondPullFetchesNoLayer(t *testing.T) {
 		t.Fatal(err)
 	}
 	states := map[transfer.State]int{}
-	if _, err := Pull(ctx, s, h.name(t, "b:1"), Options{Progress: func(e transfer.Event) { states[e.State]++ }}); err != nil {
+	if _, err := Pull(ctx, s, h.name(t, "b:1"), Options{Options: transfer.Options{Progress: func(e transfer.Event) { states[e.State]++ }}}); err != nil {
 		t.Fatal(err)
 	}
 	if states[transfer.Exists] != 1 || states[transfer.Done] != 1 {
@@ -258,7 +258,7 @@ func TestPlatformIsPickedFromTheIndex(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		img, err := Pull(ctx, s, h.name(t, "multi:1"), Options{Platform: p})
+		img, err := Pull(ctx, s, h.name(t, "multi:1"), Options{Options: transfer.Options{Platform: p}})
 		if err != nil {
 			t.Fatal(ask, err)
 		}
@@ -273,12 +273,12 @@ func TestPlatformIsPickedFromTheIndex(t *testing.T) {
 		}
 	}
 	s, _ := openStore(t)
-	_, err := Pull(ctx, s, h.name(t, "multi:1"), Options{Platform: ocispec.Platform{OS: "linux", Architecture: "s390x"}})
+	_, err := Pull(ctx, s, h.name(t, "multi:1"), Options{Options: transfer.Options{Platform: ocispec.Platform{OS: "linux", Architecture: "s390x"}}})
 	if !errors.Is(err, image.ErrPlatform) || !strings.Contains(err.Error(), "linux/arm/v6") {
 		t.Errorf("s390x: %v", err)
 	}
 	h.push(t, "single", "1", amd64, "x")
-	if _, err := Pull(ctx, s, h.name(t, "single:1"), Options{Platform: ocispec.Platform{OS: "linux", Architecture: "arm64"}}); !errors.Is(err, image.ErrPlatform) {
+	if _, err := Pull(ctx, s, h.name(t, "single:1"), Options{Options: transfer.Options{Platform: ocispec.Platform{OS: "linux", Architecture: "arm64"}}}); !errors.Is(err, image.ErrPlatform) {
 		t.Errorf("single, arm64: %v", err)
 	}
 }
