@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"minictr/pkg/engine"
+	"minictr/pkg/engine/templates"
 	"minictr/pkg/record"
 )
 
@@ -56,7 +57,7 @@ func (a *app) events(ctx context.Context, o engine.EventOptions, format string) 
 	defer stop()
 	show := func(ev record.Event) (string, error) { return eventText(ev), nil }
 	if format == "json" {
-		show = func(ev record.Event) (string, error) { return toJSON(ev) }
+		show = func(ev record.Event) (string, error) { return templates.JSON(ev) }
 	} else if format != "" {
 		tmpl, err := parseTemplate(format)
 		if err != nil {

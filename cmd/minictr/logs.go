@@ -42,13 +42,13 @@ JSON lines (minictr inspect -f '{{.LogPath}}'), in docker's format.`,
 	fs.BoolVarP(&timestamps, "timestamps", "t", false, "print when each line came")
 	flag(fs, &o.Tail, "tail,n", "lines", "only so many lines from the end (all)", parseTail)
 	flag(fs, &o.Since, "since", "time", "only what came since: 2006-01-02T15:04:05Z, or 10m for ten minutes ago", timeFlag)
-	flag(fs, &o.Until, "until", "time", "only what came until then", timeFlag)
+	flag(fs, &o.Until, "until", "time", "only what came until then", untilFlag)
 	fs.BoolVar(&details, "details", false, "print the labels and variables that --log-opt names, too")
 	return cmd
 }
 
 func parseTail(s string) (int, error) {
-	if s == "all" {
+	if s == "all" || s == "" {
 		return -1, nil
 	}
 	n, err := strconv.Atoi(s)
@@ -58,8 +58,21 @@ func parseTail(s string) (int, error) {
 	return n, nil
 }
 
-// timeFlag reads a flag's moment.
-func timeFlag(s string) (time.Time, error) { return engine.ParseTime(s, time.Now()) }
+// timeFlag reads a flag's moment; a script's empty variable is none.
+func timeFlag(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	return engine.ParseTime(s, time.Now())
+}
+
+// untilFlag is timeFlag for an end, where 0 is none too.
+func untilFlag(s string) (time.Time, error) {
+	if s == "0" {
+		return time.Time{}, nil
+	}
+	return timeFlag(s)
+}
 
 // timeFormat is RFC 3339 with all nine digits, as docker prints it.
 const timeFormat = "2006-01-02T15:04:05.000000000Z07:00"

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/docker/go-units"
+
+	"minictr/pkg/engine/templates"
 )
 
 // listing is how a command prints rows, as docker's lists do: a table, rows by
@@ -99,7 +101,7 @@ func formatInto[T any](w io.Writer, format string, titles headers, items []T) er
 
 func jsonLines[T any](w io.Writer, items []T) error {
 	for _, item := range items {
-		text, err := toJSON(item)
+		text, err := templates.JSON(item)
 		if err != nil {
 			return err
 		}
@@ -110,7 +112,7 @@ func jsonLines[T any](w io.Writer, items []T) error {
 
 func parseTemplate(body string) (*template.Template, error) {
 	body = strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(body)
-	tmpl, err := template.New("").Funcs(templateFuncs).Parse(body)
+	tmpl, err := template.New("").Funcs(templates.Funcs).Parse(body)
 	if err != nil {
 		return nil, badFormat(err)
 	}
@@ -162,19 +164,7 @@ func execute(tmpl *template.Template, item any) (string, error) {
 	return b.String(), nil
 }
 
-// templateFuncs are docker's functions for templates, besides Go's own.
-var templateFuncs = template.FuncMap{
-	"json":     toJSON,
-	"join":     join,
-	"lower":    strings.ToLower,
-	"upper":    strings.ToUpper,
-	"title":    title,
-	"split":    strings.Split,
-	"pad":      pad,
-	"truncate": truncate,
-}
-
-// titleFuncs stand for templateFuncs in the title row.
+// titleFuncs stand for templates.Funcs in the title row.
 var titleFuncs = template.FuncMap{
 	"json": same, "join": sameFirst, "lower": same, "upper": same, "title": same, "split": sameFirst,
 	"pad": func(s string, _, _ int) string { return s }, "truncate": func(s string, _ int) string { return s },
@@ -182,56 +172,6 @@ var titleFuncs = template.FuncMap{
 
 func same(v any) any                { return v }
 func sameFirst(v any, _ string) any { return v }
-func toJSON(v any) (string, error) {
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(v)
-	return strings.TrimSuffix(b.String(), "\n"), err
-}
-
-// join joins a list of anything.
-func join(list any, separator string) (string, error) {
-	switch l := list.(type) {
-	case []string:
-		return strings.Join(l, separator), nil
-	case []any:
-		words := make([]string, len(l))
-		for i, v := range l {
-			words[i] = fmt.Sprint(v)
-		}
-		return strings.Join(words, separator), nil
-	case nil:
-		return "", nil
-	}
-	return "", fmt.Errorf("join wants a list, not %T", list)
-}
-
-// title begins every word with a capital letter.
-func title(s string) string {
-	words := strings.Split(s, " ")
-	for i, w := range words {
-		if r := []rune(w); len(r) > 0 {
-			words[i] = strings.ToUpper(string(r[0])) + string(r[1:])
-		}
-	}
-	return strings.Join(words, " ")
-}
-
-// pad puts spaces around what is not empty.
-func pad(s string, before, after int) string {
-	if s == "" {
-		return s
-	}
-	return strings.Repeat(" ", max(0, before)) + s + strings.Repeat(" ", max(0, after))
-}
-
-func truncate(s string, n int) string {
-	if r := []rune(s); n >= 0 && len(r) > n {
-		return string(r[:n])
-	}
-	return s
-}
 
 // ago is how docker tells a time: "2 minutes ago".
 func ago(t time.Time) string { return units.HumanDuration(time.Since(t)) + " ago" }

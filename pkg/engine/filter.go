@@ -111,8 +111,9 @@ func (f Filters) Until() (time.Time, error) {
 
 // ParseTime reads a moment as docker takes it: a span before now ("10m"), a
 // Unix time, or a date with less or more of a time. Without a zone it is local.
+// A bare 0 is the first moment of Unix time, as every other bare number is one.
 func ParseTime(s string, now time.Time) (time.Time, error) {
-	if d, err := time.ParseDuration(s); err == nil {
+	if d, err := time.ParseDuration(s); err == nil && s != "0" {
 		return now.Add(-d), nil
 	}
 	if t, ok := parseUnix(s); ok {
@@ -120,7 +121,7 @@ func ParseTime(s string, now time.Time) (time.Time, error) {
 	}
 	for _, layout := range []string{
 		time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02T15",
-		"2006-01-02", "2006-01-02Z07:00", "2006-01-02T15:04Z07:00",
+		"2006-01-02", "2006-01-02Z07:00", "2006-01-02T15:04Z07:00", "2006-01-02T15Z07:00",
 	} {
 		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
 			return t, nil
@@ -129,18 +130,16 @@ func ParseTime(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("want a time such as 2006-01-02T15:04:05, or a span such as 10m")
 }
 
-// parseUnix reads seconds, with up to nine digits behind a dot.
+// parseUnix reads seconds, with digits behind a dot if there is one; those
+// behind the ninth say nothing.
 func parseUnix(s string) (time.Time, bool) {
-	whole, fraction, _ := strings.Cut(s, ".")
+	whole, fraction, dot := strings.Cut(s, ".")
 	seconds, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil || len(fraction) > 9 {
+	if err != nil || seconds < 0 || dot && !isDigits(fraction) {
 		return time.Time{}, false
 	}
-	var nano int64
-	if fraction != "" {
-		if nano, err = strconv.ParseInt((fraction + "000000000")[:9], 10, 64); err != nil || nano < 0 {
-			return time.Time{}, false
-		}
-	}
-	return time.Unix(seconds, nano), true
+	nano, err := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
+	return time.Unix(seconds, nano), err == nil
 }
+
+func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }

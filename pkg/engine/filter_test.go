@@ -46,6 +46,10 @@ func TestMomentsAreReadAsDockerReadsThem(t *testing.T) {
 		"1700000000":                     time.Unix(1700000000, 0),
 		"1700000000.000000001":           time.Unix(1700000000, 1),
 		"1700000000.5":                   time.Unix(1700000000, 5e8),
+		"1700000000.1234567899":          time.Unix(1700000000, 123456789),
+		"0":                              time.Unix(0, 0),
+		"0s":                             now,
+		"2026-01-02T03Z":                 time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC),
 		"2026-01-02T03:04:05Z":           now,
 		"2026-01-02T03:04:05.000000001Z": now.Add(1),
 		"2026-01-02T05:04:05+02:00":      now,
@@ -56,7 +60,7 @@ func TestMomentsAreReadAsDockerReadsThem(t *testing.T) {
 			t.Errorf("%s: %s, %v, want %s", s, got, err, want)
 		}
 	}
-	for _, s := range []string{"", "yesterday", "1.2.3", "10 minutes", "2026-13-01", "1700000000.1234567890"} {
+	for _, s := range []string{"", "yesterday", "1.2.3", "10 minutes", "2026-13-01", "1700000000.", "1700000000.+5", "-5"} {
 		if got, err := ParseTime(s, now); err == nil {
 			t.Errorf("%q: %s", s, got)
 		}

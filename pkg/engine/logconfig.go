@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/docker/go-units"
 
 	"minictr/pkg/engine/config"
+	"minictr/pkg/engine/templates"
 	"minictr/pkg/logging"
 )
 
@@ -70,12 +72,15 @@ type tagWords struct {
 	ID, FullID, Name, ImageID, ImageFullID, ImageName, Command, DaemonName string
 }
 
+// Hostname is this machine's name.
+func (tagWords) Hostname() (string, error) { return os.Hostname() }
+
 // logTag fills in a tag's template, such as {{.Name}}/{{.ID}}.
 func (c *Container) logTag(text string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
-	tmpl, err := template.New("").Parse(text)
+	tmpl, err := template.New("log-tag").Funcs(templates.Funcs).Parse(text)
 	var b strings.Builder
 	if err == nil {
 		image := strings.TrimPrefix(c.Image.ID, "sha256:")

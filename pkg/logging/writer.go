@@ -121,15 +121,15 @@ func (w *Writer) Write(name string, piece []byte) {
 }
 
 // cut takes the next line from piece. A line is whole if it ends with a
-// newline, or if with what came before it fills maxLine.
+// newline, or if with what came before it fills maxLine. The newline counts:
+// that of a line of maxLine bytes is an entry by itself, as docker has it.
 func (s *stream) cut(piece []byte) (line, rest []byte, whole bool) {
 	room := maxLine - len(s.rest)
-	near := piece[:min(len(piece), room+1)]
-	// The newline does not count: a line of maxLine bytes and a newline is one.
+	near := piece[:min(len(piece), room)]
 	if i := bytes.IndexByte(near, '\n'); i >= 0 {
 		return piece[:i+1], piece[i+1:], true
 	}
-	if len(piece) > room {
+	if len(piece) >= room {
 		return piece[:room], piece[room:], true
 	}
 	return piece, nil, false

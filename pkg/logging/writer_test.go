@@ -80,9 +80,9 @@ func TestLongLinesAreCutWhereDockerCuts(t *testing.T) {
 		printed string
 		want    []string
 	}{
-		{long + "\n", []string{long + "\n"}},
+		{long + "\n", []string{long, "\n"}},
 		{long + "y\n", []string{long, "y\n"}},
-		{long + long + "\n", []string{long, long + "\n"}},
+		{long + long + "\n", []string{long, long, "\n"}},
 		{long[1:] + "\n", []string{long[1:] + "\n"}},
 		{long, []string{long}},
 		{long + "y", []string{long, "y"}},
