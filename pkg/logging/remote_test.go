@@ -46,6 +46,7 @@ func TestSyslogMessagesHaveTheFormThatWasAskedFor(t *testing.T) {
 		if got := next(); !regexp.MustCompile(want).MatchString(got) {
 			t.Errorf("%q: %q", format, got)
 		}
+		w.Write(Stdout, []byte("\n")) // of which nobody hears
 		w.Write(Stderr, []byte("no end"))
 		if err := w.Close(); err != nil {
 			t.Error(err)

@@ -58,6 +58,9 @@ func (s *syslog) dialLocal() error {
 
 func (s *syslog) add(line []byte, stream string, when time.Time) {
 	text, _ := chomp(line)
+	if len(text) == 0 {
+		return // docker sends nothing for an empty line, nor for the newline behind a part that fills an entry
+	}
 	b := append(s.buf[:0], '<')
 	b = strconv.AppendInt(b, int64(s.config.Facility<<3|severity(stream)), 10)
 	b = append(b, '>')

@@ -29,8 +29,18 @@ import (
 // container: they are in the page cache anyway, shared by all shims, and come
 // back with a page fault each if they are needed again.
 
+// All this leaves no garbage either, as long as it happens again and again: a
+// container that prints a line every few seconds must not make its shim grow.
+
 // idler gives memory back some time after the shim was last busy.
-type idler struct{ busy, garbage atomic.Bool }
+type idler struct {
+	busy, garbage atomic.Bool
+
+	// What follows belongs to whoever has made busy true, and then to rest,
+	// until it is false again.
+	timer   *time.Timer
+	program [][2]uintptr // from, to: see programPages
+}
 
 // quiet is how long after something happened memory is given back: later than
 // a container that does one thing lives.
@@ -47,37 +57,49 @@ func (i *idler) litter() {
 
 // touch notes that something happened. It costs next to nothing.
 func (i *idler) touch() {
-	if !i.busy.Load() && i.busy.CompareAndSwap(false, true) {
-		time.AfterFunc(quiet, i.rest)
+	if i.busy.Load() || !i.busy.CompareAndSwap(false, true) {
+		return
 	}
+	if i.timer == nil {
+		i.timer = time.AfterFunc(time.Hour, i.rest) // it is there before it can go off
+	}
+	i.timer.Reset(quiet)
 }
 
 func (i *idler) rest() {
-	i.busy.Store(false)
+	if i.program == nil {
+		i.program = programPages()
+	}
+	program := i.program
+	i.busy.Store(false) // first: what happens from here on is looked after again
 	if i.garbage.CompareAndSwap(true, false) {
 		debug.FreeOSMemory()
 	}
-	dropProgramPages()
+	for _, part := range program {
+		// For a private mapping that was never written to this is no loss:
+		// the file is what is behind it.
+		_, _, _ = unix.Syscall(unix.SYS_MADVISE, part[0], part[1]-part[0], unix.MADV_DONTNEED)
+	}
 }
 
-// dropProgramPages unmaps the pages of this program's own file that nobody
-// has written to.
-func dropProgramPages() {
+// programPages are where this program's own file is mapped and cannot be
+// written to. That stays as it is from its start to its end.
+func programPages() [][2]uintptr {
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
-		return
+		return nil
 	}
 	self, err := os.Readlink("/proc/self/exe")
 	if err != nil {
-		return
+		return nil
 	}
+	parts := [][2]uintptr{}
 	for line := range bytes.Lines(maps) {
 		if from, to, ok := filePages(line, self); ok {
-			// For a private mapping that was never written to this
-			// is no loss: the file is what is behind it.
-			_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED)
+			parts = append(parts, [2]uintptr{from, to})
 		}
 	}
+	return parts
 }
 
 // filePages takes a line of /proc/<pid>/maps apart, and reports whether it is
