@@ -23,7 +23,7 @@ func (e *Engine) mounts(c *config.Config, image ocispec.ImageConfig) ([]config.M
 	taken := func(target string) bool {
 		return slices.ContainsFunc(list, func(m config.Mount) bool { return m.Target == target })
 	}
-	for _, from := range c.VolumesFrom {
+	for _, from := range slices.Backward(c.VolumesFrom) { // what is named later hides what is named before
 		ref, readOnly, err := config.ParseVolumesFrom(from)
 		if err != nil {
 			return nil, err
@@ -71,6 +71,9 @@ func checkSources(list []config.Mount) error {
 		case err != nil:
 			return fmt.Errorf("invalid mount: %w", err)
 		}
+		if err := checkPropagation(m); err != nil {
+			return fmt.Errorf("invalid mount: %w", err)
+		}
 	}
 	return nil
 }
@@ -83,18 +86,25 @@ type heldVolumes struct {
 }
 
 // holdVolumes makes what is missing (volumes, host directories that -v names),
-// and fills new volumes with what the image has in their place.
+// and fills new volumes with what the image has in their place. Volumes are taken
+// by name, each once: filling one waits until nobody else holds it, which a second
+// hold of our own would be for ever, and that of a command with the same volumes in
+// another order too.
 func (e *Engine) holdVolumes(r *Record) (*heldVolumes, error) {
 	h := &heldVolumes{engine: e}
+	places := make(map[string][]config.Mount)
 	for _, m := range r.Mounts {
-		var err error
 		switch {
 		case m.Type == config.Volume:
-			err = h.hold(r, m)
+			places[m.Source] = append(places[m.Source], m)
 		case m.Type == config.Bind && m.CreateSource:
-			err = makeSource(m.Source)
+			if err := makeSource(m.Source); err != nil {
+				return h, err
+			}
 		}
-		if err != nil {
+	}
+	for _, name := range slices.Sorted(maps.Keys(places)) {
+		if err := h.hold(r, places[name]); err != nil {
 			return h, err
 		}
 	}
@@ -109,12 +119,10 @@ func makeSource(path string) error {
 	return os.MkdirAll(path, 0o755)
 }
 
-func (h *heldVolumes) hold(r *Record, m config.Mount) error {
-	want := volume.Volume{Name: m.Source, Anonymous: m.Anonymous}
-	if m.New != nil {
-		want.Labels, want.Options = m.New.Labels, m.New.Options
-	}
-	v, made, err := h.engine.Volumes.Use(want)
+// hold holds one volume for the mounts that are of it. The first that the image
+// has something in the place of fills it.
+func (h *heldVolumes) hold(r *Record, mounts []config.Mount) error {
+	v, made, err := h.engine.Volumes.Use(wanted(mounts))
 	if err != nil {
 		return err
 	}
@@ -123,6 +131,33 @@ func (h *heldVolumes) hold(r *Record, m config.Mount) error {
 		h.made = append(h.made, v.Name)
 		h.engine.tellVolume(v.Name, "create")
 	}
+	for _, m := range mounts {
+		if err := h.fill(r, m, v, made); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wanted is the volume that mounts ask for, all together.
+func wanted(mounts []config.Mount) volume.Volume {
+	want := volume.Volume{Name: mounts[0].Source, Anonymous: mounts[0].Anonymous}
+	for _, m := range mounts {
+		if m.New == nil {
+			continue
+		}
+		if want.Labels == nil {
+			want.Labels = m.New.Labels
+		}
+		if want.Options == nil {
+			want.Options = m.New.Options
+		}
+	}
+	return want
+}
+
+// fill gives a volume its first content, unless it has some or is in use.
+func (h *heldVolumes) fill(r *Record, m config.Mount, v *volume.Held, made bool) error {
 	mount, other, err := v.Mount()
 	if err != nil || m.NoCopy || m.Subpath != "" {
 		return err
