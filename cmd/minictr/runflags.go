@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -166,7 +167,7 @@ func (c *containerFlags) addStorage(fs *pflag.FlagSet) {
 			if err != nil {
 				return err
 			}
-			c.Mounts = append(c.Mounts, m)
+			c.Mounts = append(slices.DeleteFunc(c.Mounts, m.Replaces), m)
 			return nil
 		}
 	}

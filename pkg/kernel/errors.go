@@ -64,7 +64,7 @@ var hints = map[hintKey]string{
 	{"fsopen", unix.ENODEV}:        "the kernel has no such file system (see /proc/filesystems)",
 	{"fsopen", unix.EPERM}:         "mounting needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace",
 	{"fsconfig", unix.EINVAL}:      "the file system does not know this option or refuses this combination",
-	{"move_mount", unix.EINVAL}:    "the source is no detached mount, or the parent mount is shared",
+	{"move_mount", unix.EINVAL}:    "a directory goes over a directory only, and a file over a file: compare what is mounted with what is there",
 	{"pivot_root", unix.EINVAL}:    "the new root must be a mount point, and no mount on the way may be shared (MS_SHARED)",
 	{"pivot_root", unix.EPERM}:     "pivot_root needs CAP_SYS_ADMIN in the mount namespace's user namespace",
 	{"open_tree", unix.ENOENT}:     "the source to mount does not exist",

@@ -102,8 +102,6 @@ func tmpfs(m config.Mount) specs.Mount {
 	options := []string{"nosuid", "nodev", "noexec"}
 	if m.TmpfsOptions != "" {
 		options = append(options, strings.Split(m.TmpfsOptions, ",")...)
-	} else {
-		options = options[:2] // --mount leaves programs executable
 	}
 	if m.ReadOnly {
 		options = append(options, "ro")

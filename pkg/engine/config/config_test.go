@@ -57,18 +57,21 @@ func TestVolumesAreReadAsDockerReadsThem(t *testing.T) {
 		}
 	}
 	for in, why := range map[string]string{
-		"":             "must be absolute",
-		"data":         "must be absolute",
-		":/x":          "nothing in front",
-		"a b:/x":       "invalid volume name",
-		"~/rel:/x":     "host path must be absolute",
-		"a:/x":         "invalid volume name",
-		"aa:/":         "nothing can be mounted over",
-		"/a:/..":       "nothing can be mounted over",
-		"/a:/b:bogus":  "unknown option",
-		"aa:/b:rslave": "unknown option",
-		"/a:/b:nocopy": "unknown option",
-		"/a:/b:ro:x":   "want [SOURCE:]TARGET",
+		"":                    "must be absolute",
+		"data":                "must be absolute",
+		":/x":                 "nothing in front",
+		"a b:/x":              "invalid volume name",
+		"~/rel:/x":            "host path must be absolute",
+		"a:/x":                "invalid volume name",
+		"aa:/":                "nothing can be mounted over",
+		"/a:/..":              "nothing can be mounted over",
+		"/a:/b:bogus":         "unknown option",
+		"aa:/b:ro,rw":         "exclude each other",
+		"/a:/b:z,Z":           "exclude each other",
+		"/a:/b:slave,rshared": "exclude each other",
+		"aa:/b:rslave":        "unknown option",
+		"/a:/b:nocopy":        "unknown option",
+		"/a:/b:ro:x":          "want [SOURCE:]TARGET",
 	} {
 		if m, err := ParseVolume(in); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("ParseVolume(%q) = %+v, %v; want an error with %q", in, m, err, why)
@@ -93,6 +96,7 @@ func TestMountsAreReadAsDockerReadsThem(t *testing.T) {
 		"type=bind,src=/h,dst=/c,ro,bind-recursive=writable,bind-create-src":        {Type: Bind, Source: "/h", Target: "/c", ReadOnly: true, Below: "writable", CreateSource: true},
 		"type=bind,src=/h,dst=/c,bind-recursive=disabled":                           {Type: Bind, Source: "/h", Target: "/c", NonRecursive: true},
 	} {
+		want.Words = true
 		if got, err := ParseMount(in); err != nil || got != want {
 			t.Errorf("ParseMount(%q) = %+v, %v; want %+v", in, got, err, want)
 		}
@@ -105,6 +109,7 @@ func TestMountsAreReadAsDockerReadsThem(t *testing.T) {
 		"type=bind,source=/a,target=/c,bind-propagation=weird", "type=volume,source=vv,target=/c,bind-propagation=slave",
 		"type=bind,src=/h,dst=/c,bind-recursive=readonly", "type=bind,src=/h,dst=/c,ro,bind-recursive=readonly",
 		"src=vv,dst=/c,volume-subpath=../x", "src=vv,dst=/c,volume-subpath=/x", "src=vv,dst=/c,consistency=x", "src=vv,dst=/c,volume-opt=x",
+		"dst=/c,readonly",
 	} {
 		if m, err := ParseMount(in); err == nil {
 			t.Errorf("ParseMount(%q) = %+v, want an error", in, m)

@@ -26,6 +26,7 @@ type Mount struct {
 	NoCopy       bool   `json:"noCopy,omitempty"` // do not fill a new volume with the image's content
 	Subpath      string `json:"subpath,omitempty"`
 	Relabel      bool   `json:"relabel,omitempty"` // z or Z: for SELinux
+	Words        bool   `json:"words,omitempty"`   // was asked for with --mount: inspect shows these apart
 
 	New *NewVolume `json:"new,omitempty"` // what a volume gets if it has to be made
 
@@ -99,23 +100,38 @@ func ParseVolume(s string) (Mount, error) {
 }
 
 func (m *Mount) volumeOptions(options string) error {
+	said := make(map[string]string) // what each kind of option said: they exclude each other
 	for o := range strings.SplitSeq(options, ",") {
+		kind := o
 		switch {
-		case o == "ro":
-			m.ReadOnly = true
-		case o == "rw":
+		case o == "ro" || o == "rw":
+			kind, m.ReadOnly = "access", o == "ro"
 		case o == "nocopy" && m.Type == Volume:
 			m.NoCopy = true
 		case propagations[o] && m.Type == Bind:
-			m.Propagation = o
+			kind, m.Propagation = "propagation", o
 		case o == "z" || o == "Z":
-			m.Relabel = true
+			kind, m.Relabel = "label", true
 		case slices.Contains(consistencies, o):
+			kind = "consistency"
 		default:
 			return fmt.Errorf("unknown option %q", o)
 		}
+		if other, twice := said[kind]; twice {
+			return fmt.Errorf("options %q and %q exclude each other", other, o)
+		}
+		said[kind] = o
 	}
 	return nil
+}
+
+// Replaces tells whether other, which was asked for before, is the same thing
+// said again: -v word by word, or another --tmpfs at its place.
+func (m *Mount) Replaces(other Mount) bool {
+	if m.Words || other.Words {
+		return false
+	}
+	return m.Type == Tmpfs && other.Type == Tmpfs && other.Target == m.Target || other == *m
 }
 
 // isRelative tells a path below the working directory from a volume's name,
@@ -145,7 +161,9 @@ func (m *Mount) check() error {
 		m.Source = filepath.Clean(m.Source)
 	case Volume:
 		if m.Source == "" {
-			m.Anonymous = true
+			if m.Anonymous = true; m.ReadOnly {
+				return errors.New("a volume without a name is new, and nobody could ever write to it: it cannot be read-only")
+			}
 		} else if err := volume.CheckName(m.Source); err != nil {
 			return fmt.Errorf("%w (a host path must be absolute)", err)
 		}
@@ -155,7 +173,7 @@ func (m *Mount) check() error {
 
 // ParseMount reads a --mount value: comma-separated key=value pairs.
 func ParseMount(s string) (Mount, error) {
-	m := Mount{Type: Volume}
+	m := Mount{Type: Volume, Words: true}
 	fields, err := splitCSV(s)
 	if err == nil {
 		err = m.mountFields(fields)

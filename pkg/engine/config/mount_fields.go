@@ -189,19 +189,14 @@ func (m *Mount) checkBelow() error {
 // ParseVolumesFrom reads CONTAINER[:ro|rw].
 func ParseVolumesFrom(s string) (container string, readOnly bool, err error) {
 	container, mode, _ := strings.Cut(s, ":")
-	for o := range strings.SplitSeq(mode, ",") {
-		switch o {
-		case "ro":
-			readOnly = true
-		case "", "rw", "z", "Z":
-		default:
-			return "", false, fmt.Errorf("invalid --volumes-from %q: want CONTAINER, perhaps with :ro or :rw", s)
-		}
+	from := Mount{Type: Volume}
+	if mode != "" {
+		err = from.volumeOptions(mode)
 	}
-	if container == "" {
+	if err != nil || container == "" || from.NoCopy {
 		return "", false, fmt.Errorf("invalid --volumes-from %q: want CONTAINER, perhaps with :ro or :rw", s)
 	}
-	return container, readOnly, nil
+	return container, from.ReadOnly, nil
 }
 
 // Absolute completes a host path that is relative to the working directory,
