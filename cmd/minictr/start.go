@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"minictr/pkg/engine"
+	"minictr/pkg/record"
 	"minictr/pkg/shim/client"
 	"minictr/pkg/terminal"
 )
@@ -38,11 +39,8 @@ is still there; its address may be another one.`,
 				return err
 			}
 			return a.eachContainer(cmd.Context(), args, func(e *engine.Engine, c *engine.Container) error {
-				if c.Running() {
-					return nil // as docker: it is what was asked for
-				}
-				session, err := e.Start(cmd.Context(), c, engine.StartOptions{Observe: observe, Without: f.without})
-				if err == nil {
+				session, err := start(cmd.Context(), e, c, engine.StartOptions{Observe: observe, Without: f.without})
+				if session != nil {
 					session.Close()
 				}
 				return err
@@ -57,6 +55,23 @@ is still there; its address may be another one.`,
 	addExplain(fs, &f.explain, &f.without)
 	refuse(fs, "checkpoint checkpoint-dir")
 	return cmd
+}
+
+// errStartPaused is docker's word.
+const errStartPaused = refusal("cannot start a paused container, try unpause instead")
+
+// start starts a container. One that runs, perhaps since a moment ago, is what
+// was asked for, as with docker: then there is neither session nor error.
+func start(ctx context.Context, e *engine.Engine, c *engine.Container, o engine.StartOptions) (*client.Session, error) {
+	session, err := e.Start(ctx, c, o)
+	var running *engine.RunningError
+	switch {
+	case !errors.As(err, &running):
+		return session, err
+	case c.State.Status == record.Paused:
+		return nil, errStartPaused
+	}
+	return nil, nil
 }
 
 func (a *app) startAttached(ctx context.Context, args []string, f startFlags) error {
@@ -79,7 +94,10 @@ func (a *app) startAttached(ctx context.Context, args []string, f startFlags) er
 	if err != nil {
 		return err
 	}
-	session, err := e.Start(ctx, c, engine.StartOptions{Streams: streams, Observe: observe, Without: f.without})
+	session, err := start(ctx, e, c, engine.StartOptions{Streams: streams, Observe: observe, Without: f.without})
+	if session == nil && err == nil {
+		session, err = e.Attach(ctx, c, streams)
+	}
 	if err != nil {
 		return startError(c, err)
 	}

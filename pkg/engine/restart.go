@@ -50,6 +50,10 @@ func (e *Engine) Restart(ctx context.Context, c *Container, timeout *time.Durati
 		return err
 	}
 	session, err := e.Start(ctx, c, StartOptions{})
+	var running *RunningError
+	if errors.As(err, &running) {
+		return nil // somebody else was quicker: it has been stopped, and started
+	}
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,13 @@ func (e *NotRunningError) Error() string {
 	return fmt.Sprintf("container %s is not running", e.Name)
 }
 
+// RunningError is a start of what runs. To docker that is what was asked for.
+type RunningError struct{ Name string }
+
+func (e *RunningError) Error() string {
+	return fmt.Sprintf("container %s is running already", e.Name)
+}
+
 // Signal sends a signal to a container's first process.
 func (c *Container) Signal(sig unix.Signal) error {
 	fd, err := c.pidfd()

@@ -25,7 +25,7 @@ type StartOptions struct {
 }
 
 // Start makes and runs a container. It returns when its program runs; a
-// *wire.Failure says why it does not.
+// *wire.Failure says why it does not, a *RunningError that it did before.
 func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*client.Session, error) {
 	program, err := programPath(shimName)
 	if err != nil {
@@ -37,7 +37,7 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*clie
 	}
 	defer release()
 	if c.Running() {
-		return nil, fmt.Errorf("container %s is running already", c.Name)
+		return nil, &RunningError{c.Name}
 	}
 	marker, err := record.Mark(e.Dirs, c.ID)
 	if err != nil {
