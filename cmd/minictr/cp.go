@@ -14,6 +14,7 @@ import (
 
 	"minictr/pkg/engine"
 	"minictr/pkg/engine/archive"
+	"minictr/pkg/image/layer"
 	"minictr/pkg/terminal"
 )
 
@@ -36,7 +37,10 @@ path with the container's root as its root (openat2, RESOLVE_IN_ROOT).
   minictr cp site/. web:/srv/www
   minictr cp web:/var/log - | tar t`,
 		Args: exactly(2, "a source and a destination"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.cp(cmd.Context(), args[0], args[1], f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.tell = cmd.Flags().Changed("quiet") && !f.quiet
+			return a.cp(cmd.Context(), args[0], args[1], f)
+		},
 	}
 	fs := cmd.Flags()
 	fs.BoolVarP(&f.followLink, "follow-link", "L", false, "of a source that is a link, copy what it leads to")
@@ -45,7 +49,11 @@ path with the container's root as its root (openat2, RESOLVE_IN_ROOT).
 	return cmd
 }
 
-type cpFlags struct{ followLink, archive, quiet bool }
+type cpFlags struct {
+	followLink, archive, quiet bool
+
+	tell bool // --quiet=false: tell also where no terminal is
+}
 
 // place is one end of a copy: a path, in a container or on this machine. It
 // ends in "/" or "/." if it was written so, for that means something.
@@ -177,7 +185,7 @@ func (p *copying) extract(ctx context.Context, stream io.Reader, t copyTarget) (
 
 // done tells people what was copied, as docker does where somebody looks.
 func (p *copying) done(n int64, to string) {
-	if !p.flags.quiet && terminal.IsTerminal(os.Stderr) {
+	if p.flags.tell || !p.flags.quiet && terminal.IsTerminal(os.Stderr) {
 		p.a.notice(fmt.Sprintf("Successfully copied %s to %s", size(n), to))
 	}
 }
@@ -192,8 +200,12 @@ func (p *copying) to(ctx context.Context, src, dst string) error {
 		if !to.isDir {
 			return fmt.Errorf("destination \"%s:%s\" must be a directory", p.c.Name, dst)
 		}
-		_, err := p.e.CopyTo(ctx, p.c, to.path, os.Stdin, archive.Options{})
-		return err
+		stream, _, err := layer.Decompress(ctx, os.Stdin)
+		if err != nil {
+			return err
+		}
+		_, err = p.e.CopyTo(ctx, p.c, to.path, stream, archive.Options{})
+		return errors.Join(err, stream.Close())
 	}
 	from, fd, err := openSource(src, p.flags.followLink)
 	if err != nil {
@@ -253,6 +265,9 @@ func localTarget(from cpSource, dst string) (copyTarget, error) {
 		err = nil
 	} else if err == nil {
 		to.exists, to.isDir = true, info.IsDir()
+		if real, lerr := filepath.EvalSymlinks(to.path); lerr == nil && !to.isDir {
+			to.path = real // a link to a file is written through, as cp(1) does
+		}
 	}
 	if err != nil {
 		return copyTarget{}, err

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -191,6 +191,10 @@ with it every layer that no other image needs.`,
 			}
 			return a.each(args, func(ref string) (string, error) {
 				removed, err := e.RemoveImage(ref, force)
+				if force && errors.Is(err, image.ErrNotFound) { // told, and what was wanted all the same
+					a.complain(nil, err)
+					err = nil
+				}
 				for _, r := range removed {
 					if r.Untagged != "" {
 						fmt.Fprintln(a.out, "Untagged:", r.Untagged)
@@ -223,40 +227,6 @@ func newTag(a *app) *cobra.Command {
 			return e.TagImage(args[0], args[1])
 		},
 	}
-}
-
-// inspect prints a JSON array of what is found, or each by a template. What is
-// missing is told, and the rest is printed all the same.
-func (a *app) inspect(refs []string, format string, find func(string) (any, error)) error {
-	var found []any
-	failed := false
-	for _, ref := range refs {
-		v, err := find(ref)
-		if err != nil {
-			a.complain(nil, err)
-			failed = true
-			continue
-		}
-		found = append(found, v)
-	}
-	if format != "" {
-		if err := formatted(a.out, format, nil, found); err != nil {
-			return err
-		}
-	} else {
-		if found == nil {
-			found = []any{}
-		}
-		b, err := json.MarshalIndent(found, "", "    ")
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(a.out, "%s\n", b)
-	}
-	if failed {
-		return exit(codeClient)
-	}
-	return nil
 }
 
 // source opens a file, or standard input for "-" and "".

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"minictr/pkg/engine"
+	"minictr/pkg/engine/templates"
 	"minictr/pkg/image"
 	"minictr/pkg/record"
 	"minictr/pkg/volume"
@@ -107,4 +109,52 @@ func inspectCommand(a *app, use, short, example string, find func(*engine.Engine
 	cmd.Flags().StringVarP(&format, "format", "f", "", "json, or a Go `template` such as '{{.Id}}'")
 	cmd.Flags().BoolVarP(&size, "size", "s", false, "also how much a container has written (SizeRw, SizeRootFs)")
 	return cmd
+}
+
+// inspect prints what is found. What is missing is told, and the rest is printed
+// all the same.
+func (a *app) inspect(refs []string, format string, find func(string) (any, error)) error {
+	var found []any
+	failed := false
+	for _, ref := range refs {
+		v, err := find(ref)
+		if err != nil {
+			a.complain(nil, err)
+			failed = true
+			continue
+		}
+		found = append(found, v)
+	}
+	if err := a.printFound(found, format); err != nil {
+		return err
+	}
+	if failed {
+		return exit(codeClient)
+	}
+	return nil
+}
+
+// printFound prints a JSON array, in one line for the format json, or each by a
+// template.
+func (a *app) printFound(found []any, format string) error {
+	if found == nil {
+		found = []any{}
+	}
+	switch format {
+	case "":
+		b, err := json.MarshalIndent(found, "", "    ")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.out, "%s\n", b)
+	case "json":
+		text, err := templates.JSON(found)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(a.out, text)
+	default:
+		return formatted(a.out, format, nil, found)
+	}
+	return nil
 }

@@ -132,9 +132,7 @@ func printTitles(w io.Writer, body string, titles headers) error {
 		return badFormat(err)
 	}
 	var b strings.Builder
-	if err := tmpl.Execute(&b, titles); err != nil {
-		return badFormat(err)
-	}
+	_ = tmpl.Execute(&b, titles) // no title is a list: what there is up to there is the row
 	_, err = fmt.Fprintln(w, strings.ReplaceAll(b.String(), "<no value>", ""))
 	return err
 }
@@ -158,10 +156,13 @@ func execute(tmpl *template.Template, item any) (string, error) {
 		b.Reset()
 		err = tmpl.Option("missingkey=error").Execute(&b, fields)
 	}
-	if err != nil {
-		return "", first
+	switch {
+	case err == nil:
+		return b.String(), nil
+	case strings.Contains(err.Error(), "map has no entry"):
+		return "", err // by the JSON form's names it got at least as far
 	}
-	return b.String(), nil
+	return "", first
 }
 
 // titleFuncs stand for templates.Funcs in the title row.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -111,11 +112,7 @@ func (c *Container) hostConfig() InspectHostConfig {
 	if !cfg.Privileged && !cfg.Unmasked {
 		h.MaskedPaths, h.ReadonlyPaths = bundle.MaskedPaths, bundle.ReadonlyPaths
 	}
-	for _, m := range cfg.Mounts {
-		if m.Type != config.Tmpfs {
-			h.Binds = append(h.Binds, m.Source+":"+m.Target+mode(m, ":"))
-		}
-	}
+	inspectWanted(&h, cfg.Mounts)
 	for _, u := range cfg.Ulimits {
 		h.Ulimits = append(h.Ulimits, InspectUlimit{u.Name, u.Hard, u.Soft})
 	}
@@ -151,13 +148,6 @@ func securityOptions(c *config.Config) []string {
 	return list
 }
 
-func mode(m config.Mount, prefix string) string {
-	if m.ReadOnly {
-		return prefix + "ro"
-	}
-	return ""
-}
-
 func bindings(ports []network.PortMapping) map[string][]InspectPort {
 	all := make(map[string][]InspectPort)
 	for _, p := range ports {
@@ -168,26 +158,6 @@ func bindings(ports []network.PortMapping) map[string][]InspectPort {
 		all[exposed(p)] = append(all[exposed(p)], port)
 	}
 	return all
-}
-
-func (e *Engine) inspectMounts(c *Container) []InspectMount {
-	list := []InspectMount{}
-	for _, m := range c.Mounts {
-		i := InspectMount{Type: string(m.Type), Source: m.Source, Destination: m.Target, RW: !m.ReadOnly, Mode: mode(m, ""), Propagation: m.Propagation}
-		switch m.Type {
-		case config.Volume:
-			i.Name, i.Driver = m.Source, "local"
-			if v, err := e.Volumes.Get(m.Source); err == nil {
-				i.Source = v.Data
-			}
-		case config.Bind:
-			if i.Propagation == "" {
-				i.Propagation = "rprivate"
-			}
-		}
-		list = append(list, i)
-	}
-	return list
 }
 
 func (c *Container) config() InspectConfig {
@@ -220,6 +190,17 @@ func (c *Container) config() InspectConfig {
 	for _, p := range c.exposes() {
 		i.ExposedPorts[p] = struct{}{}
 	}
+	for _, p := range cfg.Ports {
+		i.ExposedPorts[exposed(p)] = struct{}{}
+	}
+	for _, m := range cfg.Mounts {
+		if m.Type == config.Volume && m.Source == "" && !m.Words {
+			if i.Volumes = maps.Clone(i.Volumes); i.Volumes == nil {
+				i.Volumes = make(map[string]struct{})
+			}
+			i.Volumes[m.Target] = struct{}{}
+		}
+	}
 	if cfg.StopTimeout != nil {
 		seconds := int(cfg.StopTimeout.Seconds())
 		i.StopTimeout = &seconds
@@ -235,6 +216,9 @@ func (e *Engine) inspectNetwork(c *Container) InspectNetwork {
 	if c.Running() {
 		n.SandboxKey = fmt.Sprintf("/proc/%d/ns/net", c.State.Pid)
 	}
+	if name := c.NetworkNames()[0]; !strings.HasPrefix(name, "container:") {
+		n.Networks[name] = InspectEndpoint{}
+	}
 	ep := e.endpoint(c)
 	if ep == nil {
 		return n
@@ -243,7 +227,7 @@ func (e *Engine) inspectNetwork(c *Container) InspectNetwork {
 		n.Ports[port] = list
 	}
 	n.Gateway, n.IPAddress, n.IPPrefixLen, n.MacAddress = ep.Gateway.String(), ep.IP.String(), ep.Subnet.Bits(), ep.MAC.String()
-	n.Networks[ep.Name] = InspectEndpoint{n.Gateway, n.IPAddress, n.IPPrefixLen, n.MacAddress}
+	n.Networks[ep.Name] = InspectEndpoint{Gateway: n.Gateway, IPAddress: n.IPAddress, IPPrefixLen: n.IPPrefixLen, MacAddress: n.MacAddress}
 	return n
 }
 

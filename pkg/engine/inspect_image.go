@@ -11,19 +11,27 @@ type ImageInspection struct {
 	ID            string `json:"Id"`
 	RepoTags      []string
 	RepoDigests   []string
+	Parent        string // nothing is kept of what an image was built from
 	Comment       string
 	Created       time.Time
+	DockerVersion string
 	Author        string
 	Config        InspectConfig
 	Architecture  string
 	Variant       string `json:",omitempty"`
 	Os            string
+	OsVersion     string `json:",omitempty"`
 	Size          int64
 	GraphDriver   InspectGraphDriver
 	RootFS        InspectRootFS
+	Metadata      InspectMetadata
 	Descriptor    any
 	LayerMappings []LayerNames
 }
+
+// InspectMetadata is what docker knows of an image beside its content. When a name
+// was given is not kept.
+type InspectMetadata struct{ LastTagTime time.Time }
 
 // InspectRootFS lists the content digests of the layers.
 type InspectRootFS struct {

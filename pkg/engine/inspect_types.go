@@ -26,7 +26,10 @@ type Inspection struct {
 	RestartCount    int
 	Driver          string
 	Platform        string
+	MountLabel      string
+	ProcessLabel    string
 	AppArmorProfile string
+	ExecIDs         []string
 	HostConfig      InspectHostConfig
 	GraphDriver     InspectGraphDriver
 	Mounts          []InspectMount
@@ -65,6 +68,7 @@ type InspectHealth struct {
 // InspectHostConfig is what the container may do and use.
 type InspectHostConfig struct {
 	Binds           []string
+	ContainerIDFile string
 	NetworkMode     string
 	LogConfig       InspectLog
 	PortBindings    map[string][]InspectPort
@@ -72,7 +76,11 @@ type InspectHostConfig struct {
 	Runtime         string // path of another OCI runtime, or our own name
 	AutoRemove      bool
 	Init            *bool `json:",omitempty"`
+	VolumeDriver    string
 	VolumesFrom     []string
+	Mounts          []InspectWanted   `json:",omitempty"` // those of --mount
+	Tmpfs           map[string]string `json:",omitempty"` // those of --tmpfs
+	Links           []string
 	CapAdd          []string
 	CapDrop         []string
 	DNS             []string `json:"Dns"`
@@ -208,19 +216,36 @@ type InspectConfig struct {
 
 // InspectNetwork is where the container is reached.
 type InspectNetwork struct {
-	SandboxKey  string // a file that is its network namespace, as nsenter takes it, while it runs
-	Ports       map[string][]InspectPort
-	Gateway     string
-	IPAddress   string
-	IPPrefixLen int
-	MacAddress  string
-	Networks    map[string]InspectEndpoint
+	Bridge                 string
+	SandboxID              string
+	SandboxKey             string // a file that is its network namespace, as nsenter takes it, while it runs
+	Ports                  map[string][]InspectPort
+	HairpinMode            bool
+	LinkLocalIPv6Address   string
+	LinkLocalIPv6PrefixLen int
+	EndpointID             string
+	Gateway                string
+	GlobalIPv6Address      string
+	GlobalIPv6PrefixLen    int
+	IPAddress              string
+	IPPrefixLen            int
+	IPv6Gateway            string
+	MacAddress             string
+	Networks               map[string]InspectEndpoint // by name; the values are empty while it does not run
 }
 
 // InspectEndpoint is the container's plug into one network.
 type InspectEndpoint struct {
-	Gateway     string
-	IPAddress   string
-	IPPrefixLen int
-	MacAddress  string
+	Links               []string
+	Aliases             []string
+	MacAddress          string
+	DriverOpts          map[string]string
+	NetworkID           string
+	EndpointID          string
+	Gateway             string
+	IPAddress           string
+	IPPrefixLen         int
+	IPv6Gateway         string
+	GlobalIPv6Address   string
+	GlobalIPv6PrefixLen int
 }

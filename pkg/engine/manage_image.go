@@ -41,14 +41,19 @@ func (e *Engine) ImportImage(ctx context.Context, r io.Reader, name image.Name, 
 	return img, nil
 }
 
-// LoadImages brings in the images of an archive.
+// LoadImages brings in the images of an archive. They are returned with the names
+// that the archive has for them.
 func (e *Engine) LoadImages(ctx context.Context, r io.Reader, platform ocispec.Platform) ([]*image.Image, error) {
 	images, err := e.Images.Load(ctx, r, platform)
-	seen := make(map[string]bool) // an archive may name one image several times
+	seen := make(map[string]*image.Image) // an archive may name one image several times
 	images = slices.DeleteFunc(images, func(img *image.Image) bool {
-		id := img.ID.String()
-		defer func() { seen[id] = true }()
-		return seen[id]
+		first := seen[img.ID.String()]
+		if first == nil {
+			seen[img.ID.String()] = img
+			return false
+		}
+		first.Names = append(slices.Clip(first.Names), img.Names...)
+		return true
 	})
 	for _, img := range images {
 		name := ""

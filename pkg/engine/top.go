@@ -47,7 +47,12 @@ func (e *Engine) Top(c *Container, options []string) (*Processes, error) {
 	if len(options) == 0 || slices.Equal(options, []string{"-ef"}) {
 		return fullFormat(pids)
 	}
-	out, err := exec.Command("ps", options...).Output()
+	// By itself ps shows the processes of its own terminal. Some options do not go with
+	// -q, and select by themselves.
+	out, err := exec.Command("ps", append([]string{"-q", joined(pids)}, options...)...).Output()
+	if err != nil {
+		out, err = exec.Command("ps", options...).Output()
+	}
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
 		said, _, _ := bytes.Cut(bytes.TrimSpace(failed.Stderr), []byte("\n")) // how ps is used comes behind
@@ -57,6 +62,14 @@ func (e *Engine) Top(c *Container, options []string) (*Processes, error) {
 		return nil, fmt.Errorf("ask the host's ps: %w", err)
 	}
 	return parsePS(string(out), pids)
+}
+
+func joined(pids []int) string {
+	words := make([]string, len(pids))
+	for i, pid := range pids {
+		words[i] = strconv.Itoa(pid)
+	}
+	return strings.Join(words, ",")
 }
 
 // parsePS keeps the rows of ps whose PID is one of pids. The last column is the
@@ -76,8 +89,8 @@ func parsePS(out string, pids []int) (*Processes, error) {
 		}
 		n := len(p.Titles) - 1
 		row := append(slices.Clone(f[:n]), strings.Join(f[n:], " "))
-		if row[at] != "-" { // else a thread of the process above
-			pid, err := strconv.Atoi(row[at])
+		if f[at] != "-" { // else a thread of the process above
+			pid, err := strconv.Atoi(f[at])
 			within = err == nil && slices.Contains(pids, pid)
 		}
 		if within {

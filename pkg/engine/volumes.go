@@ -21,6 +21,11 @@ type VolumeInspection struct {
 	Name       string
 	Options    map[string]string
 	Scope      string
+
+	// Status and UsageData are there for templates written for docker's volumes, of
+	// which only those of other drivers, and of system df, have any.
+	Status    map[string]any `json:",omitempty"`
+	UsageData *struct{}      `json:",omitempty"`
 }
 
 // InspectVolume tells everything about a volume.
@@ -67,6 +72,9 @@ func (e *Engine) CreateVolume(want volume.Volume) (volume.Volume, error) {
 
 // RemoveVolume removes a volume and its data, unless a container has it.
 func (e *Engine) RemoveVolume(name string) error {
+	if name == "" { // an empty variable in a script: no volume that has gone already
+		return errors.New("invalid volume name: it is empty")
+	}
 	err := e.Volumes.Remove(name, e.VolumeUsers)
 	if err == nil {
 		e.tellVolume(name, "destroy")

@@ -104,6 +104,9 @@ func (c *Settings) volumes(args string) error {
 			return err
 		}
 	}
+	if slices.Contains(list, "") {
+		return errors.New("a volume needs a path")
+	}
 	c.Volumes = with(c.Volumes, list)
 	return nil
 }

@@ -25,8 +25,8 @@ type CommitOptions struct {
 // Commit makes an image of the image base and one layer more, a tar stream of
 // changes. A layer without entries is left out: the history tells of it.
 func (s *Store) Commit(ctx context.Context, base string, changes io.Reader, o CommitOptions) (*Image, error) {
-	if o.Name.Digest != "" {
-		return nil, fmt.Errorf("commit as %s: a digest cannot be chosen", o.Name.Familiar())
+	if err := o.Name.free(); err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
 	}
 	from, err := s.Get(base)
 	if err != nil {

@@ -28,8 +28,8 @@ type ImportOptions struct {
 // Import makes an image of one layer from a root file system's tarball: plain,
 // or compressed with gzip, zstd, bzip2 or xz. A zero name leaves it dangling.
 func (s *Store) Import(ctx context.Context, r io.Reader, name Name, opts ImportOptions) (*Image, error) {
-	if name.Digest != "" {
-		return nil, fmt.Errorf("import as %s: a digest cannot be chosen", name.Familiar())
+	if err := name.free(); err != nil {
+		return nil, fmt.Errorf("import: %w", err)
 	}
 	in, err := s.Begin()
 	if err != nil {

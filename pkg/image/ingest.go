@@ -129,7 +129,7 @@ func (in *Ingest) Add(manifest, config []byte, names []Name, repoDigests []strin
 }
 
 // Commit makes the added images visible, all of them or none, and returns
-// them as the store now has them.
+// them as the store now has them, in the order that they were added in.
 func (in *Ingest) Commit() ([]*Image, error) {
 	var images []*Image
 	in.published = true

@@ -72,7 +72,13 @@ func (in *Ingest) load(ctx context.Context, r io.Reader, platform ocispec.Platfo
 	if err != nil {
 		return nil, err
 	}
-	return in.Commit()
+	if images, err = in.Commit(); err != nil {
+		return nil, err
+	}
+	for i, st := range in.staged { // the store may know an image by more names than the archive does
+		images[i].Names = st.entry.names
+	}
+	return images, nil
 }
 
 // dockerImage is one image in a docker archive's manifest.json.

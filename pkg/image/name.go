@@ -83,6 +83,18 @@ func parseName(s string) (Name, error) {
 	return n, checkPath(n.Path)
 }
 
+// free says why a user cannot give an image this name, nil if nothing is against
+// it. Digests are found, not chosen, and "sha256:4f38…" is the beginning of an ID.
+func (n Name) free() error {
+	switch {
+	case n.Digest != "":
+		return fmt.Errorf("%w %q: a digest cannot be chosen", ErrName, n.Familiar())
+	case n.FamiliarRepository() == string(digest.SHA256):
+		return fmt.Errorf("%w %q: it would look like an image ID", ErrName, n.Familiar())
+	}
+	return nil
+}
+
 // splitDomain tells whether the part before the first slash is a registry: it
 // is when it could not be a repository (a dot, a port, an upper-case letter)
 // or says localhost.

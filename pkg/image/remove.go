@@ -19,8 +19,8 @@ type Removal struct {
 // Tag gives the image src the name dst, taking it from whatever had it.
 func (s *Store) Tag(src, dst string) error {
 	name, err := ParseName(dst)
-	if err == nil && name.Digest != "" {
-		err = fmt.Errorf("%w %q: a digest cannot be chosen", ErrName, dst)
+	if err == nil {
+		err = name.free()
 	}
 	if err != nil {
 		return fmt.Errorf("tag image: %w", err)

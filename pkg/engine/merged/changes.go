@@ -143,6 +143,7 @@ func (c *comparison) entry(name, base string, below *place) error {
 			c.add(Added, full)
 		}
 	case isDir && old.isDir() && sameDir(&st, &old.stat):
+	case isDir && old.isDir() && sameButTime(&st, &old.stat) && c.gotEngineFile(full, old):
 	default:
 		c.change(full)
 	}
@@ -158,7 +159,33 @@ func (c *comparison) entry(name, base string, below *place) error {
 // sameDir tells whether a directory is in the upper layer only because
 // something below it is.
 func sameDir(a, b *unix.Stat_t) bool {
-	return a.Mode == b.Mode && a.Uid == b.Uid && a.Gid == b.Gid && a.Mtim == b.Mtim
+	return sameButTime(a, b) && a.Mtim == b.Mtim
+}
+
+func sameButTime(a, b *unix.Stat_t) bool {
+	return a.Mode == b.Mode && a.Uid == b.Uid && a.Gid == b.Gid
+}
+
+// gotEngineFile tells whether a place of ours was made in a directory, which is
+// enough to give it another time. If names of the container's have come or gone
+// in it, add notes that.
+func (c *comparison) gotEngineFile(dir string, below *place) bool {
+	for name := range engineFiles {
+		if path.Dir(name) != dir {
+			continue
+		}
+		var st unix.Stat_t
+		fd, err := c.up.open(0, name[1:], unix.O_PATH)
+		if err != nil {
+			continue
+		}
+		err = unix.Fstat(fd, &st)
+		_ = unix.Close(fd)
+		if _, lerr := c.low.child(*below, path.Base(name)); err == nil && ofEngine(name, &st) && errors.Is(lerr, fs.ErrNotExist) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *comparison) change(name string) {

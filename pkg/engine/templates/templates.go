@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"text/template"
+	"unicode"
 )
 
 // Funcs are those functions.
@@ -47,15 +48,17 @@ func join(list any, separator string) (string, error) {
 	return "", fmt.Errorf("join wants a list, not %T", list)
 }
 
-// title begins every word with a capital letter.
+// title begins every word with a capital letter. A word begins after whatever is
+// no letter, digit or underscore.
 func title(s string) string {
-	words := strings.Split(s, " ")
-	for i, w := range words {
-		if r := []rune(w); len(r) > 0 {
-			words[i] = strings.ToUpper(string(r[0])) + string(r[1:])
+	before := ' '
+	return strings.Map(func(r rune) rune {
+		inside := unicode.IsLetter(before) || unicode.IsDigit(before) || before == '_'
+		if before = r; inside {
+			return r
 		}
-	}
-	return strings.Join(words, " ")
+		return unicode.ToTitle(r)
+	}, s)
 }
 
 // pad puts spaces around what is not empty.
