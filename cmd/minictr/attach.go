@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"minictr/pkg/record"
+	"minictr/pkg/shim/client"
 	"minictr/pkg/terminal"
 )
 
@@ -14,6 +17,10 @@ var (
 
 	errAttachRestarting = refusal("You cannot attach to a restarting container, wait until it is running")
 )
+
+// errLeft is how attach and exec end when the detach keys were typed: with 1, as
+// docker's, for what runs on has no exit code yet.
+var errLeft = &exitError{codeClient, refusal("read escape sequence")}
 
 // refusal is a sentence of docker's, told as it stands.
 type refusal string
@@ -59,7 +66,10 @@ command's.`,
 			if err != nil {
 				return err
 			}
-			return a.follow(cmd.Context(), session)
+			if err := a.follow(cmd.Context(), session); !errors.Is(err, client.ErrDetached) {
+				return err
+			}
+			return errLeft
 		},
 	}
 	fs := cmd.Flags()

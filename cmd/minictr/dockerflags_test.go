@@ -26,7 +26,7 @@ const dockerFlags = `
 	volume-driver volumes-from workdir,w`
 
 // runOnly are those that create does not have.
-const runOnly = " detach detach-keys sig-proxy attach "
+const runOnly = " detach detach-keys sig-proxy "
 
 func TestEveryFlagOfDockersIsKnown(t *testing.T) {
 	a := &app{out: io.Discard, err: io.Discard}

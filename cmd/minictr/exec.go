@@ -6,10 +6,12 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"minictr/pkg/engine"
 	"minictr/pkg/engine/config"
 	"minictr/pkg/process"
+	"minictr/pkg/shim/client"
 	"minictr/pkg/step"
 	"minictr/pkg/terminal"
 )
@@ -41,7 +43,7 @@ cgroups of the container's first process. Its exit code is this command's.`,
 	fs.BoolVarP(&f.TTY, "tty", "t", false, "give it a terminal")
 	fs.BoolVarP(&f.detach, "detach", "d", false, "do not wait for it")
 	fs.StringVar(&f.detachKeys, "detach-keys", terminal.DefaultDetachKeys, "the `keys` that leave it running")
-	fs.StringArrayVarP(&f.env, "env", "e", nil, "set a variable: `NAME=VALUE`")
+	list(fs, &f.env, "env,e", "NAME=VALUE", "set a variable: NAME=VALUE", parseEnv)
 	fs.StringArrayVar(&f.envFiles, "env-file", nil, "read variables from a `file`")
 	fs.StringVarP(&f.User, "user", "u", "", "run as `NAME|UID[:GROUP|GID]`")
 	fs.StringVarP(&f.WorkingDir, "workdir", "w", "", "the working `directory`")
@@ -68,8 +70,7 @@ func (a *app) exec(cmd *cobra.Command, args []string, f *execFlags) error {
 		return &usageError{err}
 	}
 	if f.detach {
-		_, err := e.Exec(c, f.ExecOptions)
-		return f.failed(err)
+		return a.execDetached(e, c, f)
 	}
 	if f.interactive {
 		f.Stdin = os.Stdin
@@ -95,6 +96,19 @@ func (f *execFlags) failed(err error) error {
 	return execError(f.Args[0], err)
 }
 
+// execDetached does not wait for the process. A terminal of its own needs
+// somebody who holds the other side when we have gone.
+func (a *app) execDetached(e *engine.Engine, c *engine.Container, f *execFlags) error {
+	x, err := e.Exec(c, f.ExecOptions)
+	if err != nil {
+		return f.failed(err)
+	}
+	if x.Console != nil {
+		return e.Leave(c, x)
+	}
+	return nil
+}
+
 // execPlain gives the process our own standard descriptors: nothing passes
 // through this program.
 func (a *app) execPlain(e *engine.Engine, c *engine.Container, f *execFlags) error {
@@ -103,7 +117,16 @@ func (a *app) execPlain(e *engine.Engine, c *engine.Container, f *execFlags) err
 	if err != nil {
 		return f.failed(err)
 	}
-	forward(func(sig os.Signal) { _ = x.Signal(sig) })
+	asked := 0
+	forward(func(sig os.Signal) {
+		_ = x.Signal(sig)
+		if sig == unix.SIGINT || sig == unix.SIGTERM {
+			asked++
+		}
+		if asked == client.Patience {
+			os.Exit(a.complain(nil, client.ErrForced)) // the process does not listen, and Wait cannot be called off
+		}
+	})
 	code, err := x.Wait()
 	if err != nil {
 		return err
@@ -130,8 +153,10 @@ func (a *app) execTerminal(e *engine.Engine, c *engine.Container, f *execFlags, 
 		return err
 	}
 	if left {
-		fmt.Fprintln(a.err, "read escape sequence")
-		return e.Leave(c, x)
+		if err := e.Leave(c, x); err != nil {
+			return err
+		}
+		return errLeft
 	}
 	code, err := x.Wait()
 	if err != nil {
@@ -140,7 +165,10 @@ func (a *app) execTerminal(e *engine.Engine, c *engine.Container, f *execFlags, 
 	return exit(code)
 }
 
-// environment reads -e values and env files.
+// parseEnv reads an -e value.
+func parseEnv(s string) (string, error) { return config.ParseEnv(s, os.LookupEnv) }
+
+// environment reads env files, and adds -e values.
 func environment(files, values []string) ([]string, error) {
 	var env []string
 	for _, path := range files {
@@ -155,12 +183,5 @@ func environment(files, values []string) ([]string, error) {
 		}
 		env = append(env, list...)
 	}
-	for _, s := range values {
-		v, err := config.ParseEnv(s, os.LookupEnv)
-		if err != nil {
-			return nil, err
-		}
-		env = append(env, v)
-	}
-	return env, nil
+	return append(env, values...), nil
 }

@@ -47,6 +47,9 @@ func list[T any](fs *pflag.FlagSet, dst *[]T, names, kind, usage string, parse f
 	})
 }
 
+// verbatim is the parse of a text that is taken as it is.
+func verbatim(s string) (string, error) { return s, nil }
+
 // add adds a flag; names is "name" or "name,n".
 func add(fs *pflag.FlagSet, names, kind, usage string, parse func(string) error) *pflag.Flag {
 	name, short, _ := strings.Cut(names, ",")

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,8 +19,6 @@ import (
 // runFlags are what run has besides the container's description.
 type runFlags struct {
 	containerFlags
-	detach     bool
-	attach     []string
 	sigProxy   bool
 	detachKeys string
 	explain    string
@@ -62,8 +58,7 @@ its reason, on standard error.`,
 	}
 	fs := cmd.Flags()
 	f.containerFlags.add(fs)
-	fs.BoolVarP(&f.detach, "detach", "d", false, "run in the background and print the container's ID")
-	fs.StringArrayVarP(&f.attach, "attach", "a", nil, "connect only this `stream`: stdin, stdout or stderr")
+	fs.BoolVarP(&f.detached, "detach", "d", false, "run in the background and print the container's ID")
 	fs.BoolVar(&f.sigProxy, "sig-proxy", true, "pass signals on to the command")
 	fs.StringVar(&f.detachKeys, "detach-keys", terminal.DefaultDetachKeys, "the `keys` that leave it running")
 	addExplain(fs, &f.explain, &f.without)
@@ -105,12 +100,12 @@ func (a *app) runContainer(cmd *cobra.Command, args []string, f *runFlags) error
 		f.removeCidFile()
 		return startError(c, errors.Join(err, a.forget(e, c)))
 	}
-	if f.detach {
+	if f.detached {
 		session.Close()
 		fmt.Fprintln(a.out, c.ID)
 		return nil
 	}
-	return a.follow(ctx, session)
+	return a.untilDetached(ctx, session)
 }
 
 // create makes the container; what it could not make it has taken back.
@@ -154,34 +149,27 @@ func (f *runFlags) streams(a *app) (client.Streams, error) {
 	if err != nil {
 		return s, &usageError{err}
 	}
-	if f.detach {
+	if f.detached {
 		if len(f.attach) > 0 {
 			return s, &usageError{errors.New("-d and -a contradict each other")}
 		}
 		return s, nil
 	}
-	want := func(name string) bool { return len(f.attach) == 0 || slices.Contains(f.attach, name) }
-	for i, name := range f.attach {
-		if f.attach[i] = strings.ToLower(name); !slices.Contains([]string{"stdin", "stdout", "stderr"}, f.attach[i]) {
-			return s, &usageError{fmt.Errorf("invalid -a %q: want stdin, stdout or stderr", name)}
-		}
-	}
-	if f.OpenStdin && f.TTY && want("stdin") && !terminal.IsTerminal(os.Stdin) {
+	if f.OpenStdin && f.TTY && f.attaches("stdin") && !terminal.IsTerminal(os.Stdin) {
 		return s, &exitError{codeClient, errNoTTY}
 	}
-	return f.connect(a, s, keys, want), nil
+	return f.connect(a, s, keys), nil
 }
 
-func (f *runFlags) connect(a *app, s client.Streams, keys []byte, want func(string) bool) client.Streams {
-	if want("stdout") {
+func (f *runFlags) connect(a *app, s client.Streams, keys []byte) client.Streams {
+	if f.attaches("stdout") {
 		s.Stdout = a.out
 	}
-	if want("stderr") && !f.TTY {
+	if f.attaches("stderr") && !f.TTY {
 		s.Stderr = a.err
 	}
-	if f.OpenStdin && want("stdin") {
+	if f.OpenStdin && f.attaches("stdin") {
 		s.Stdin = os.Stdin
-		f.StdinOnce = true
 	}
 	if f.TTY && s.Stdin != nil {
 		s.Terminal, s.DetachKeys = os.Stdin, keys
@@ -191,11 +179,22 @@ func (f *runFlags) connect(a *app, s client.Streams, keys []byte, want func(stri
 	return s
 }
 
-// follow stays with a container until it ends or the user leaves.
-func (a *app) follow(ctx context.Context, session *client.Session) error {
-	end, err := session.Wait(ctx)
+// untilDetached is follow for a command that has done its work when its user
+// leaves.
+func (a *app) untilDetached(ctx context.Context, session *client.Session) error {
+	err := a.follow(ctx, session)
 	if errors.Is(err, client.ErrDetached) {
 		return nil
+	}
+	return err
+}
+
+// follow stays with a container until it ends or the user leaves it, which is
+// [client.ErrDetached].
+func (a *app) follow(ctx context.Context, session *client.Session) error {
+	end, err := session.Wait(ctx)
+	if errors.Is(err, client.ErrForced) {
+		return &exitError{codeClient, err}
 	}
 	if err != nil {
 		return err

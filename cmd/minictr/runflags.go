@@ -23,6 +23,8 @@ import (
 // the container.
 type containerFlags struct {
 	config.Config
+	attach   []string
+	detached bool // run -d: connected to nothing, whatever attach says
 	platform ocispec.Platform
 	pull     engine.PullPolicy
 	quiet    bool
@@ -53,13 +55,14 @@ func (c *containerFlags) add(fs *pflag.FlagSet) {
 
 func (c *containerFlags) addProcess(fs *pflag.FlagSet) {
 	fs.StringVar(&c.entrypoint, "entrypoint", "", "run this instead of the image's `program`; its command is dropped too")
-	fs.StringArrayVarP(&c.env, "env", "e", nil, "set a variable: `NAME=VALUE`, or NAME to take it from here")
+	list(fs, &c.env, "env,e", "NAME=VALUE", "set a variable: NAME=VALUE, or NAME to take it from here", parseEnv)
 	fs.StringArrayVar(&c.envFiles, "env-file", nil, "read variables from a `file`, one a line")
 	fs.StringVarP(&c.WorkingDir, "workdir", "w", "", "the program's working `directory`, made if it is missing")
 	fs.StringVarP(&c.User, "user", "u", "", "run as `NAME|UID[:GROUP|GID]`")
 	fs.StringArrayVar(&c.GroupAdd, "group-add", nil, "also be in this `group`")
 	fs.BoolVarP(&c.TTY, "tty", "t", false, "give the container a terminal")
 	fs.BoolVarP(&c.OpenStdin, "interactive", "i", false, "keep its standard input open")
+	list(fs, &c.attach, "attach,a", "stream", "connect only this stream: stdin, stdout or stderr", parseStream)
 	fs.StringVar(&c.StopSignal, "stop-signal", "", "the `signal` that asks it to end (image's, else SIGTERM)")
 	fs.IntVar(&c.stopAfter, "stop-timeout", 0, "`seconds` until a container that was asked to end is killed")
 	list(fs, &c.Ulimits, "ulimit", "NAME=SOFT[:HARD]", "limit of each process, such as nofile=1024", config.ParseUlimit)
@@ -132,9 +135,9 @@ func (c *containerFlags) securityOption(s string) error {
 }
 
 func (c *containerFlags) addNetwork(fs *pflag.FlagSet) {
-	fs.StringVar(&c.Mode, "network", "", "bridge, none, host, or container:NAME to share another one's `network`")
-	fs.StringVar(&c.Mode, "net", "", "the same as --network")
-	fs.Lookup("net").Hidden = true
+	for _, name := range []string{"network", "net"} {
+		add(fs, name, "network", "bridge, none, host, or container:NAME to share another one's network", c.network).Hidden = name == "net"
+	}
 	add(fs, "publish,p", "[IP:][HOST:]PORT[/udp]", "lead a port of the host to one of the container", func(s string) error {
 		ports, err := network.ParsePort(s)
 		c.Ports = append(c.Ports, ports...)
@@ -150,11 +153,22 @@ func (c *containerFlags) addNetwork(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Domainname, "domainname", "", "its NIS domain `name`")
 	list(fs, &c.ExtraHosts, "add-host", "NAME:IP", "a line for its /etc/hosts", config.ParseExtraHost)
 	fs.StringArrayVar(&c.DNS, "dns", nil, "ask this DNS `server`")
-	fs.StringArrayVar(&c.DNSSearch, "dns-search", nil, "look for names in this `domain`")
-	fs.StringArrayVar(&c.DNSOptions, "dns-option", nil, "an `option` for its resolv.conf")
-	fs.StringArrayVar(&c.DNSOptions, "dns-opt", nil, "the same as --dns-option")
-	fs.Lookup("dns-opt").Hidden = true
+	list(fs, &c.DNSSearch, "dns-search", "domain", "look for names in this domain", config.ParseDomain)
+	// Both names add to one list: two array flags of pflag's would each begin it anew.
+	for _, name := range []string{"dns-option", "dns-opt"} {
+		list(fs, &c.DNSOptions, name, "option", "an option for its resolv.conf", verbatim).Hidden = name == "dns-opt"
+	}
 	flag(fs, &c.MACAddress, "mac-address", "address", "the address of its network interface", config.ParseMAC)
+}
+
+// network is one --network. Docker connects a container to several networks of
+// one's own.
+func (c *containerFlags) network(s string) error {
+	if c.Mode != "" {
+		return fmt.Errorf("after --network %s: a container has one network", c.Mode)
+	}
+	c.Mode = s
+	return nil
 }
 
 func (c *containerFlags) addStorage(fs *pflag.FlagSet) {
@@ -193,7 +207,7 @@ func (c *containerFlags) addIdentity(fs *pflag.FlagSet) {
 	flag(fs, &c.Name, "name", "name", "what the container is called (a random name)", func(s string) (string, error) {
 		return strings.TrimPrefix(s, "/"), nil // inspect prints names with a slash
 	})
-	fs.StringArrayVarP(&c.labels, "label", "l", nil, "remember `KEY=VALUE` with it")
+	list(fs, &c.labels, "label,l", "KEY=VALUE", "remember KEY=VALUE with it", checkLabel)
 	fs.StringArrayVar(&c.labelFiles, "label-file", nil, "read labels from a `file`, one a line")
 	fs.StringVar(&c.cidFile, "cidfile", "", "write its ID to a `file`")
 	add(fs, "annotation", "KEY=VALUE", "remember it in the OCI configuration, for other tools", func(s string) error {
@@ -242,9 +256,10 @@ func (c *containerFlags) finish(fs *pflag.FlagSet, args []string) error {
 	if fs.Changed("platform") {
 		c.Config.Platform = image.FormatPlatform(c.platform)
 	}
+	c.StdinOnce = c.OpenStdin && !c.detached && c.attaches("stdin")
 	env, err := environment(c.envFiles, c.env)
 	if err != nil {
-		return err
+		return &usageError{err}
 	}
 	c.Env = env
 	if err := c.readLabels(); err != nil {
@@ -256,18 +271,39 @@ func (c *containerFlags) finish(fs *pflag.FlagSet, args []string) error {
 	return c.Validate()
 }
 
+// attaches reports whether the container is connected to this stream of its
+// user's: to all of them when none is named.
+func (c *containerFlags) attaches(stream string) bool {
+	return len(c.attach) == 0 || slices.Contains(c.attach, stream)
+}
+
+// checkLabel refuses a label that has no key.
+func checkLabel(s string) (string, error) { return s, config.ParseLabel(make(map[string]string), s) }
+
+// parseStream reads --attach.
+func parseStream(s string) (string, error) {
+	if s = strings.ToLower(s); !slices.Contains([]string{"stdin", "stdout", "stderr"}, s) {
+		return "", fmt.Errorf("%q is no stream: want stdin, stdout or stderr", s)
+	}
+	return s, nil
+}
+
 func (c *containerFlags) readLabels() error {
 	labels := c.labels
 	for _, path := range c.labelFiles {
 		text, err := os.ReadFile(path)
 		if err != nil {
-			return fmt.Errorf("read --label-file: %w", err)
+			return &usageError{fmt.Errorf("read --label-file: %w", err)}
 		}
 		var lines []string
 		for line := range strings.Lines(string(text)) {
-			if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-				lines = append(lines, line)
+			if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+				continue
 			}
+			if key, _, _ := strings.Cut(line, "="); strings.ContainsAny(key, " \t") {
+				return &usageError{fmt.Errorf("--label-file %s: invalid label %q: white space in its key", path, line)}
+			}
+			lines = append(lines, line)
 		}
 		labels = append(lines, labels...)
 	}

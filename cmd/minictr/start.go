@@ -99,9 +99,9 @@ func (a *app) startAttached(ctx context.Context, args []string, f startFlags) er
 		session, err = e.Attach(ctx, c, streams)
 	}
 	if err != nil {
-		return startError(c, err)
+		return err
 	}
-	return a.follow(ctx, session)
+	return a.untilDetached(ctx, session)
 }
 
 // attachStreams are the user's ends for a container that exists.

@@ -69,7 +69,7 @@ func (a *app) step(cmd *cobra.Command, args []string, f *stepFlags) error {
 		f.removeCidFile()
 		return talk.ending(err, a.forget(e, c))
 	}
-	return a.follow(ctx, session)
+	return a.untilDetached(ctx, session)
 }
 
 // conversation is a prompter that talks about a shim's plan.

@@ -10,6 +10,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"minictr/pkg/capability"
 	"minictr/pkg/cgroup"
 	"minictr/pkg/engine/bundle"
 	"minictr/pkg/engine/config"
@@ -30,6 +31,9 @@ func able(c *config.Config) (warnings []string, err error) {
 	if c.AppArmor != "" && c.AppArmor != lsm.Unconfined && !lsm.Detect().AppArmor {
 		return nil, fmt.Errorf("--security-opt apparmor=%s: this kernel does not run AppArmor", c.AppArmor)
 	}
+	if err := capable(c); err != nil {
+		return nil, err
+	}
 	numbers, err := disks(c.Disks())
 	if err != nil {
 		return nil, err
@@ -45,6 +49,18 @@ func able(c *config.Config) (warnings []string, err error) {
 	}
 	_, warnings, err = fit(bundle.Resources(bundle.Input{Config: c, Numbers: numbers}))
 	return warnings, err
+}
+
+// capable refuses capabilities that there are none of, or not for us to give.
+func capable(c *config.Config) error {
+	if len(c.CapAdd)+len(c.CapDrop) == 0 {
+		return nil
+	}
+	own, err := capability.Own()
+	if err == nil {
+		_, err = capability.Resolve(c.CapAdd, c.CapDrop, c.Privileged, own.Available())
+	}
+	return err
 }
 
 // fit leaves out limits that this machine cannot set.

@@ -43,6 +43,12 @@ func (e *Engine) joinedOwners(cfg *config.Config) (map[string]string, error) {
 
 // Restart stops a container, if it runs, and starts it again.
 func (e *Engine) Restart(ctx context.Context, c *Container, timeout *time.Duration, sig unix.Signal) error {
+	if c.Running() && c.Config.AutoRemove { // its end shall not be the last one
+		var over *NotRunningError
+		if err := e.ask(ctx, c, wire.Request{Do: wire.DoStay}); err != nil && !errors.As(err, &over) {
+			return err
+		}
+	}
 	if err := e.StopWith(ctx, c, timeout, sig); err != nil {
 		return err
 	}

@@ -42,6 +42,11 @@ func (s *shim) do(r wire.Request) error {
 		return s.resume()
 	case wire.DoReload:
 		return s.reload()
+	case wire.DoStay:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.config.AutoRemove = false
+		return nil
 	}
 	return fmt.Errorf("the container's shim does not know what %q is", r.Do)
 }

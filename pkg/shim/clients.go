@@ -151,7 +151,10 @@ func (cs *clients) hear(c *client, t wire.Type, payload []byte) (detached bool, 
 	switch t {
 	case wire.Stdin:
 		if len(payload) == 0 || !c.wants.Stdin {
-			c.queue.end(true)
+			// The client's input has ended. The container's ends with it
+			// only if it was to have no other: who attaches to one in the
+			// background comes and goes.
+			c.queue.end(cs.shim.stdinOnce())
 			return false, nil
 		}
 		return false, c.queue.put(payload)

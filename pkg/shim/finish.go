@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"minictr/pkg/cgroup"
-	"minictr/pkg/kernel"
 	"minictr/pkg/network"
 	"minictr/pkg/record"
 	"minictr/pkg/runtime"
@@ -94,7 +93,7 @@ func ended(st *record.State, exit wire.Exit) {
 // fail is the end of a container that did not start. The runner has undone
 // what it did.
 func (s *shim) fail(cause error) error {
-	failure := describe(cause)
+	failure := describe(cause, s.runtime)
 	if s.lock == nil { // not ours to touch: it runs, or does not exist
 		s.clients.close(wire.Failed, failure)
 		return nil
@@ -128,7 +127,10 @@ func undoFailed(err error) bool {
 // takes time and changes nothing that anybody looks for.
 func (s *shim) close(change func(*record.State), undone bool) (deletes func() error, err error) {
 	nothing := func() error { return nil }
-	if !undone || !s.config.AutoRemove {
+	s.mu.Lock()
+	removed := s.config.AutoRemove
+	s.mu.Unlock()
+	if !undone || !removed {
 		s.update(change)
 	}
 	s.mu.Lock()
@@ -137,7 +139,7 @@ func (s *shim) close(change func(*record.State), undone bool) (deletes func() er
 	if !undone {
 		return nothing, s.lock.Keep()
 	}
-	if !s.config.AutoRemove {
+	if !removed {
 		return nothing, s.lock.Release()
 	}
 	files, err := record.Vanish(s.dirs, s.id)
@@ -274,41 +276,6 @@ const (
 	codeRefused  = 126 // the program is there and may not run
 	codeNotFound = 127 // there is no such program
 )
-
-// describe tells a client why its container did not start.
-func describe(err error) *wire.Failure {
-	f := &wire.Failure{Message: err.Error(), Code: codeEngine}
-	var failed *step.Error
-	if errors.As(err, &failed) {
-		f.Step, f.Hint = failed.Step.Name, failed.Hint()
-	}
-	var others *OtherError
-	if errors.As(err, &others) {
-		f.Step, f.Code = "runtime."+others.Command, others.code()
-		f.Errno = int(execErrno[f.Code])
-	}
-	var call *kernel.CallError
-	if errors.As(err, &call) && !call.Killed {
-		f.Call, f.Errno = call.Text, int(call.Errno)
-		if call.Call.IsExec() {
-			f.Code = execCode(call.Errno)
-		}
-	}
-	return f
-}
-
-// execErrno is what the kernel will have answered another runtime.
-var execErrno = map[int]syscall.Errno{codeRefused: unix.EACCES, codeNotFound: unix.ENOENT}
-
-func execCode(errno syscall.Errno) int {
-	switch errno {
-	case unix.ENOENT, unix.ENOTDIR:
-		return codeNotFound
-	case unix.EACCES, unix.EPERM, unix.ENOEXEC, unix.EISDIR, unix.ELIBBAD:
-		return codeRefused
-	}
-	return codeEngine
-}
 
 // codeKilled is the exit code of what a SIGKILL has ended.
 const codeKilled = 128 + int(unix.SIGKILL)

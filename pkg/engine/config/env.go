@@ -35,8 +35,11 @@ func ParseEnvFile(r io.Reader, lookup func(string) (string, bool)) ([]string, er
 			continue
 		}
 		name, _, _ := strings.Cut(line, "=")
-		if strings.ContainsAny(name, " \t") || !utf8.ValidString(line) {
-			return nil, fmt.Errorf("line %d: invalid environment variable %q", n, name)
+		switch {
+		case !utf8.ValidString(line):
+			return nil, fmt.Errorf("line %d is not UTF-8: %q", n, line)
+		case strings.ContainsAny(name, " \t"):
+			return nil, fmt.Errorf("line %d: invalid environment variable %q: white space in its name", n, name)
 		}
 		v, err := ParseEnv(line, lookup)
 		if err != nil {
@@ -57,6 +60,21 @@ func ParseLabel(labels map[string]string, s string) error {
 	}
 	labels[key] = value
 	return nil
+}
+
+// ParseDomain reads a domain to look for names in; a dot alone is none.
+func ParseDomain(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if s == "." {
+		return s, nil
+	}
+	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
+		rest := strings.Trim(strings.ToLower(label), "abcdefghijklmnopqrstuvwxyz0123456789-_")
+		if label == "" || rest != "" || label[0] == '-' || label[len(label)-1] == '-' {
+			return "", fmt.Errorf("invalid domain %q", s)
+		}
+	}
+	return s, nil
 }
 
 // ParseExtraHost reads NAME:ADDRESS (or NAME=ADDRESS).

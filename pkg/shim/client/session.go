@@ -24,6 +24,14 @@ import (
 // runs on.
 var ErrDetached = errors.New("detached")
 
+// Patience is how often a user asks a command to end (SIGINT, SIGTERM) that
+// passes this on to a container: by then the container does not listen, and the
+// command ends without it.
+const Patience = 3
+
+// ErrForced ends a session whose user has lost patience. The container runs on.
+var ErrForced = fmt.Errorf("got %d SIGTERM/SIGINTs, forcefully exiting", Patience)
+
 // Session is a connection to a container's shim.
 type Session struct {
 	streams  Streams
@@ -47,6 +55,7 @@ type Session struct {
 	credit   credit
 	printing atomic.Int64 // since when a piece of output has been on its way to the user; 0: none is
 	detached atomic.Bool
+	forced   atomic.Bool
 
 	sending sync.Mutex
 
@@ -111,6 +120,8 @@ func (s *Session) Wait(ctx context.Context) (wire.Exit, error) {
 	switch {
 	case s.detached.Load():
 		return wire.Exit{}, ErrDetached
+	case s.forced.Load():
+		return wire.Exit{}, ErrForced
 	case s.exit != nil:
 		return *s.exit, s.failure
 	}

@@ -144,6 +144,7 @@ const (
 	DoPause  Verb = "pause"  // freeze all of its processes
 	DoResume Verb = "resume" // and let them go on
 	DoReload Verb = "reload" // its configuration has changed: read it again
+	DoStay   Verb = "stay"   // it will be started again: not to be removed at its end, this time
 )
 
 // Reply says what became of a Request. Error is empty if it was done.
