@@ -127,7 +127,7 @@ func (a *app) filterOffer(path string) offer {
 		"health": words("healthy", "none", "starting", "unhealthy"), "network": words("bridge", "host", "none"),
 		"status": words("created", "dead", "exited", "paused", "removing", "restarting", "running"),
 		"type":   words("container", "image", "network", "volume"),
-		"event":  words("create", "destroy", "die", "exec_create", "exec_die", "exec_start", "health_status", "kill", "oom", "pause", "rename", "restart", "start", "stop", "unpause", "update"),
+		"event":  words("attach", "create", "destroy", "die", "exec_create", "exec_die", "exec_start", "health_status", "kill", "oom", "pause", "rename", "restart", "start", "stop", "unpause", "update"),
 	}
 	if path == "images" {
 		values["before"], values["since"] = a.imageNames, a.imageNames

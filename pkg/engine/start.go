@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"minictr/pkg/record"
 	"minictr/pkg/runtime"
@@ -39,6 +40,11 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*clie
 	if c.Running() {
 		return nil, &RunningError{c.Name}
 	}
+	var told sync.WaitGroup
+	if s := &o.Streams; s.Stdin != nil || s.Stdout != nil || s.Stderr != nil {
+		told.Go(func() { e.tell(c, "attach", nil) }) // while there is other work
+	}
+	defer told.Wait()
 	marker, err := record.Mark(e.Dirs, c.ID)
 	if err != nil {
 		return nil, err
@@ -62,6 +68,7 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*clie
 	if err != nil {
 		return nil, errors.Join(err, e.disconnect(plan.Network))
 	}
+	told.Wait() // the shim tells of the start
 	session, err := client.Start(ctx, client.Options{
 		Streams: o.Streams, Dirs: e.Dirs, ID: c.ID, Shim: program, Observe: o.Observe, Pause: o.Pause, Fault: o.Fault,
 		Marker: marker.File, Restarts: o.restarts,
@@ -99,6 +106,9 @@ func (e *Engine) Attach(ctx context.Context, c *Container, s client.Streams) (*c
 	session, err := client.Attach(ctx, e.Dirs, c.ID, s)
 	if errors.Is(err, client.ErrNotRunning) {
 		err = &NotRunningError{c.Name}
+	}
+	if err == nil {
+		e.tell(c, "attach", nil)
 	}
 	return session, err
 }
