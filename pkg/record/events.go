@@ -9,8 +9,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/sys/unix"
 )
 
@@ -41,6 +43,39 @@ type Actor struct {
 	Attributes map[string]string `json:"Attributes"`
 }
 
+// appendJSON is what encoding/json makes of an event, without its having to study
+// what an event is: short commands tell of two or three.
+func (e Event) appendJSON(b []byte) []byte {
+	member := func(name, value string) {
+		b = append(quote(append(b, `"`+name+`":`...), value), ',')
+	}
+	b = append(b, '{')
+	for _, optional := range [][2]string{{"status", e.Status}, {"id", e.ID}, {"from", e.From}} {
+		if optional[1] != "" {
+			member(optional[0], optional[1])
+		}
+	}
+	member("Type", e.Type)
+	member("Action", e.Action)
+	b = append(b, `"Actor":{`...)
+	member("ID", e.Actor.ID)
+	b = append(b, `"Attributes":{`...)
+	for i, name := range slices.Sorted(maps.Keys(e.Actor.Attributes)) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = quote(append(quote(b, name), ':'), e.Actor.Attributes[name])
+	}
+	b = append(b, "}},"...)
+	member("scope", e.Scope)
+	return fmt.Appendf(b, `"time":%d,"timeNano":%d}`, e.Time, e.Nano)
+}
+
+func quote(b []byte, s string) []byte {
+	b, _ = jsontext.AppendQuote(b, s) // the error is that of a character that is none, which is replaced
+	return b
+}
+
 // EventsPath is the file that events are appended to; events.1 beside it has
 // those before.
 func (d Dirs) EventsPath() string { return filepath.Join(d.Run, "events") }
@@ -60,11 +95,7 @@ func Tell(d Dirs, events ...Event) error {
 		if e.Scope == "" {
 			e.Scope = "local"
 		}
-		line, err := json.Marshal(e)
-		if err != nil {
-			return fmt.Errorf("tell of an event: %w", err)
-		}
-		lines = append(append(lines, line...), '\n')
+		lines = append(e.appendJSON(lines), '\n')
 	}
 	path := d.EventsPath()
 	f, err := openEvents(path)

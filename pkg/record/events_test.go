@@ -1,8 +1,12 @@
 package record
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,6 +41,34 @@ func TestEventsAreToldInOrderAndWhole(t *testing.T) {
 	}
 	if about["exitCode"] != "" {
 		t.Error("what belongs to one event got into the attributes of all")
+	}
+}
+
+// TestAnEventIsWrittenAsByEncodingJSON: all its fields, under their names, in their
+// order, and nothing in them that breaks the line.
+func TestAnEventIsWrittenAsByEncodingJSON(t *testing.T) {
+	for _, e := range []Event{
+		ContainerEvent("id", "exec_create: sh -c \"a\\n\n\"", map[string]string{"image": "i", "name": "n", "é\x00": "\xff\u2028"}, nil),
+		VolumeEvent("v", "create"), {}, {Actor: Actor{Attributes: map[string]string{}}},
+	} {
+		e.Scope, e.Time, e.Nano = "local", 7, 7_000_000_001
+		if e.Actor.Attributes == nil {
+			e.Actor.Attributes = map[string]string{}
+		}
+		var want bytes.Buffer
+		encoder := json.NewEncoder(&want)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(e); err != nil {
+			t.Fatal(err)
+		}
+		var is, be Event
+		got := append(e.appendJSON(nil), '\n')
+		if err := errors.Join(json.Unmarshal(got, &is), json.Unmarshal(want.Bytes(), &be)); err != nil || !reflect.DeepEqual(is, be) {
+			t.Errorf("%s, %v, want %s", got, err, &want)
+		}
+		if bytes.IndexByte(got, '\n') != len(got)-1 {
+			t.Errorf("%q is not one line", got)
+		}
 	}
 }
 

@@ -98,7 +98,7 @@ func ReadState(dir string) (State, error) {
 // members is where state.json's members go; every command reads some.
 func (s *State) members() members.Table {
 	return members.Table{
-		"status": &s.Status, "pid": &s.Pid, "pidStart": &s.PidStart, "shimPid": &s.ShimPid, "shimStart": &s.ShimStart,
+		"status": (*string)(&s.Status), "pid": &s.Pid, "pidStart": &s.PidStart, "shimPid": &s.ShimPid, "shimStart": &s.ShimStart,
 		"startedAt": &s.StartedAt, "finishedAt": &s.FinishedAt, "exitCode": &s.ExitCode, "error": &s.Error, "oomKilled": &s.OOMKilled,
 		"restarts": &s.Restarts, "stopped": &s.Stopped, "health": &s.Health,
 	}

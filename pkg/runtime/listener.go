@@ -9,6 +9,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"minictr/pkg/kernel"
+	"minictr/pkg/members"
 	"minictr/pkg/seccomp"
 	"minictr/pkg/step"
 )
@@ -33,11 +34,11 @@ func (b *builder) loadFilter(f seccomp.Filter) {
 // leaves a call to it, as crun has it; without an agent such a path says nothing,
 // as runc has it.
 func (b *builder) agentWaits() bool {
-	agent, err := b.agent()
-	if err != nil || !strings.HasPrefix(agent.Socket, "/") {
+	profile, err := b.listener()
+	if err != nil || !strings.HasPrefix(profile.ListenerPath, "/") {
 		return false
 	}
-	info, err := os.Stat(agent.Socket)
+	info, err := os.Stat(profile.ListenerPath)
 	return err == nil && info.Mode().Type() == os.ModeSocket
 }
 
@@ -45,14 +46,9 @@ func (b *builder) agentWaits() bool {
 // specification (config-linux.md, "The Container Process State"). The pids are
 // known only when the process is.
 func (b *builder) agent() (seccomp.Agent, error) {
-	var profile struct {
-		ListenerPath     string `json:"listenerPath"`
-		ListenerMetadata string `json:"listenerMetadata"`
-	}
-	if p := b.spec.Linux.Seccomp; p != nil {
-		profile.ListenerPath, profile.ListenerMetadata = p.ListenerPath, p.ListenerMetadata
-	} else if err := json.Unmarshal(b.c.seccomp, &profile); err != nil {
-		return seccomp.Agent{}, fmt.Errorf("read the seccomp profile: %w", err)
+	profile, err := b.listener()
+	if err != nil {
+		return seccomp.Agent{}, err
 	}
 	var first any = step.PID
 	status := specs.StateCreating
@@ -71,4 +67,16 @@ func (b *builder) agent() (seccomp.Agent, error) {
 		fmt.Sprintf(`{"ociVersion":%q,"fds":[%q],"metadata":%s,"pid":`, specs.Version, specs.SeccompFdName, metadata), step.PID,
 		`,"state":{"pid":`, first, "," + strings.TrimPrefix(string(state), "{") + "}",
 	}}, nil
+}
+
+// listener is the part of the seccomp profile that is about an agent.
+func (b *builder) listener() (specs.LinuxSeccomp, error) {
+	if p := b.spec.Linux.Seccomp; p != nil {
+		return *p, nil
+	}
+	var p specs.LinuxSeccomp
+	if err := members.Read(b.c.seccomp, members.Table{"listenerPath": &p.ListenerPath, "listenerMetadata": &p.ListenerMetadata}); err != nil {
+		return p, fmt.Errorf("read the seccomp profile: %w", err)
+	}
+	return p, nil
 }

@@ -79,7 +79,7 @@ func (c *Config) linuxMembers(l *specs.Linux) members.Table {
 		"namespaces": func(r members.Reader) error {
 			return r.List(func() error {
 				var n specs.LinuxNamespace
-				err := r.Object(members.Table{"type": &n.Type, "path": &n.Path})
+				err := r.Object(members.Table{"type": (*string)(&n.Type), "path": &n.Path})
 				l.Namespaces = append(l.Namespaces, n)
 				return err
 			})
@@ -89,7 +89,7 @@ func (c *Config) linuxMembers(l *specs.Linux) members.Table {
 			return r.Object(resourcesMembers(l.Resources))
 		},
 		"seccomp": func(r members.Reader) error {
-			err := r.Decode(&c.seccomp)
+			err := r.Value(&c.seccomp)
 			if string(c.seccomp) == "null" {
 				c.seccomp = nil
 			}
