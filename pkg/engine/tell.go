@@ -38,8 +38,10 @@ func (e *Engine) tellExec(c *Container, args []string) (tell func(action string,
 	tell = func(action string, more map[string]string) { e.tell(c, action, with(more, "execID", id)) }
 	var begun sync.WaitGroup
 	begun.Go(func() {
-		tell("exec_create: "+line, nil)
-		tell("exec_start: "+line, nil)
+		about := with(c.about(), "execID", id)
+		_ = record.Tell(e.Dirs,
+			record.ContainerEvent(c.ID, "exec_create: "+line, about, nil),
+			record.ContainerEvent(c.ID, "exec_start: "+line, about, nil))
 	})
 	return tell, begun.Wait
 }

@@ -2,7 +2,6 @@ package reaper
 
 import (
 	"bytes"
-	"debug/elf"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -29,6 +28,25 @@ func code() //lint:ignore U1000 its instructions are the program
 
 func address() uintptr
 
+// machines are the numbers that the ELF header has for them.
+var machines = map[string]uint16{"amd64": 62, "arm64": 183}
+
+// elfHeader and segment are Elf64_Ehdr and Elf64_Phdr of elf(5). Package debug/elf
+// has them too, and brings all that debuggers want of a file.
+type elfHeader struct {
+	ident                                                                         [16]byte
+	typ, machine                                                                  uint16
+	version                                                                       uint32
+	entry, segments, sections                                                     uint64
+	flags                                                                         uint32
+	headerSize, segmentSize, segmentCount, sectionSize, sectionCount, sectionName uint16
+}
+
+type segment struct {
+	typ, flags                                             uint32
+	offset, address, physical, fileSize, memorySize, align uint64
+}
+
 // undefined is an instruction that there is none of; four of them end the code.
 var undefined = map[string][]byte{
 	"amd64": {0x0f, 0x0b},
@@ -41,16 +59,16 @@ func Program() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	machine := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[runtime.GOARCH]
+	const readable, writable, executable, load, gnuStack = 4, 2, 1, 1, 0x6474e551
 	size := uint64(start + len(text))
-	header := elf.Header64{
-		Ident: [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
-		Type:  uint16(elf.ET_EXEC), Machine: uint16(machine), Version: uint32(elf.EV_CURRENT),
-		Entry: base + start, Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: 2,
+	header := elfHeader{
+		ident: [16]byte{0x7f, 'E', 'L', 'F', 2, 1, 1}, // 64 bits, little-endian, version 1
+		typ:   2,                                      // ET_EXEC: it lies where it says
+		entry: base + start, machine: machines[runtime.GOARCH], version: 1, segments: 64, headerSize: 64, segmentSize: 56, segmentCount: 2,
 	}
-	segments := []elf.Prog64{
-		{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_X), Vaddr: base, Paddr: base, Filesz: size, Memsz: size, Align: 0x10000},
-		{Type: uint32(elf.PT_GNU_STACK), Flags: uint32(elf.PF_R | elf.PF_W), Align: 16}, // no instructions on the stack
+	segments := []segment{
+		{typ: load, flags: readable | executable, address: base, physical: base, fileSize: size, memorySize: size, align: 0x10000},
+		{typ: gnuStack, flags: readable | writable, align: 16}, // no instructions on the stack
 	}
 	var b bytes.Buffer
 	_ = binary.Write(&b, binary.LittleEndian, header) // a bytes.Buffer takes all

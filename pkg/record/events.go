@@ -14,6 +14,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/sys/unix"
+
+	"minictr/pkg/kernel"
 )
 
 // What happens to containers is told in a file, Run/events, an event a line, as
@@ -98,17 +100,16 @@ func Tell(d Dirs, events ...Event) error {
 		lines = append(e.appendJSON(lines), '\n')
 	}
 	path := d.EventsPath()
-	f, err := openEvents(path)
+	fd, err := openEvents(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = makeDirs(d.Run); err == nil {
-			f, err = openEvents(path)
+			fd, err = openEvents(path)
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("tell of an event: %w", err)
+	if err == nil {
+		err = errors.Join(kernel.WriteAll(fd, lines), unix.Close(fd))
 	}
-	defer f.Close()
-	if _, err := f.Write(lines); err != nil {
+	if err != nil {
 		return fmt.Errorf("tell of an event: %w", err)
 	}
 	return nil
@@ -137,23 +138,26 @@ func VolumeEvent(name, action string) Event {
 	return Event{Type: "volume", Action: action, Actor: Actor{name, map[string]string{"driver": "local"}}}
 }
 
-// openEvents opens the file, a new one if the old one is full.
-func openEvents(path string) (*os.File, error) {
+// openEvents opens the file, a new one if the old one is full; see [kernel.Load]
+// for why not by package os.
+func openEvents(path string) (int, error) {
 	for {
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+		fd, err := unix.Open(path, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_CLOEXEC, 0o600)
 		if err != nil {
-			return nil, err
+			return -1, &fs.PathError{Op: "open", Path: path, Err: err}
 		}
-		info, err := f.Stat()
-		if err == nil && info.Size() < maxEvents {
-			return f, nil
+		var about unix.Stat_t
+		err = unix.Fstat(fd, &about)
+		if err == nil && about.Size < maxEvents {
+			return fd, nil
 		}
+		f := os.NewFile(uintptr(fd), path)
 		if err == nil {
 			err = rotateEvents(f, path)
 		}
 		f.Close()
 		if err != nil {
-			return nil, err
+			return -1, err
 		}
 	}
 }

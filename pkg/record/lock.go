@@ -81,13 +81,15 @@ func (l *Lock) Release() error {
 	return nil
 }
 
-// held reports whether somebody holds the lock of a container.
+// held reports whether somebody holds the lock of a container. Every command asks
+// that of every container that runs: see [kernel.Load] for why not by package os.
 func held(d Dirs, id string) bool {
-	f, err := lockFile(d.lock(id), 0)
-	if err == nil {
-		f.Close()
+	fd, err := unix.Open(d.lock(id), unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
 	}
-	return errors.Is(err, ErrHeld)
+	defer unix.Close(fd)
+	return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) == unix.EWOULDBLOCK
 }
 
 // Orphans returns the containers whose shim is gone without having cleared up,

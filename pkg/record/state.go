@@ -107,7 +107,7 @@ func (s *State) members() members.Table {
 // StartTime is when the process pid was started, in clock ticks since the
 // machine was: with the pid it names one process for good.
 func StartTime(pid int) (uint64, error) {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	stat, err := kernel.Load("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return 0, fmt.Errorf("find the start time of process %d: %w", pid, err)
 	}
