@@ -2,13 +2,6 @@ module minictr
 
 go 1.26.0
 
-// The programs work for milliseconds, or wait: how many processors their own
-// cgroup may use is not worth looking up at every start.
-godebug (
-	containermaxprocs=0
-	updatemaxprocs=0
-)
-
 require (
 	github.com/distribution/reference v0.6.0 // tests: the oracle for image names
 	github.com/docker/go-units v0.5.0 // sizes and ages as docker prints and reads them
