@@ -108,8 +108,7 @@ func (e *Engine) Exec(c *Container, o ExecOptions) (*Execution, error) {
 	if err != nil {
 		return nil, err
 	}
-	tell, told := e.tellExec(c, o.Args)
-	defer told()
+	tell := e.tellExec(c, o.Args)
 	if config.Other != nil {
 		x, err := execOther(config, p, o)
 		if err == nil {

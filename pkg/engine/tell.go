@@ -5,7 +5,6 @@ import (
 	"maps"
 	"strconv"
 	"strings"
-	"sync"
 
 	"minictr/pkg/engine/config"
 	"minictr/pkg/record"
@@ -30,20 +29,14 @@ func (e *Engine) tell(c *Container, action string, more map[string]string) {
 	_ = record.TellContainer(e.Dirs, c.ID, action, c.about(), more)
 }
 
-// tellExec tells of one more process in a container, while that is being made,
-// and returns what tells the rest of its life. told waits until the beginning
-// has been told.
-func (e *Engine) tellExec(c *Container, args []string) (tell func(action string, more map[string]string), told func()) {
-	id, line := newID(), strings.Join(args, " ")
-	tell = func(action string, more map[string]string) { e.tell(c, action, with(more, "execID", id)) }
-	var begun sync.WaitGroup
-	begun.Go(func() {
-		about := with(c.about(), "execID", id)
-		_ = record.Tell(e.Dirs,
-			record.ContainerEvent(c.ID, "exec_create: "+line, about, nil),
-			record.ContainerEvent(c.ID, "exec_start: "+line, about, nil))
-	})
-	return tell, begun.Wait
+// tellExec tells that one more process begins in a container, and returns what
+// tells the rest of its life.
+func (e *Engine) tellExec(c *Container, args []string) (tell func(action string, more map[string]string)) {
+	line, about := strings.Join(args, " "), with(c.about(), "execID", newID())
+	_ = record.Tell(e.Dirs,
+		record.ContainerEvent(c.ID, "exec_create: "+line, about, nil),
+		record.ContainerEvent(c.ID, "exec_start: "+line, about, nil))
+	return func(action string, more map[string]string) { _ = record.TellContainer(e.Dirs, c.ID, action, about, more) }
 }
 
 // with is a copy of attributes with one more.
