@@ -36,7 +36,9 @@ func (e *Engine) tellExec(c *Container, args []string) (tell func(action string,
 	_ = record.Tell(e.Dirs,
 		record.ContainerEvent(c.ID, "exec_create: "+line, about, nil),
 		record.ContainerEvent(c.ID, "exec_start: "+line, about, nil))
-	return func(action string, more map[string]string) { _ = record.TellContainer(e.Dirs, c.ID, action, about, more) }
+	return func(action string, more map[string]string) {
+		_ = record.TellContainer(e.Dirs, c.ID, action, about, more)
+	}
 }
 
 // with is a copy of attributes with one more.

@@ -34,17 +34,20 @@ var machines = map[string]uint16{"amd64": 62, "arm64": 183}
 // elfHeader and segment are Elf64_Ehdr and Elf64_Phdr of elf(5). Package debug/elf
 // has them too, and brings all that debuggers want of a file.
 type elfHeader struct {
-	ident                                                                         [16]byte
-	typ, machine                                                                  uint16
-	version                                                                       uint32
-	entry, segments, sections                                                     uint64
-	flags                                                                         uint32
-	headerSize, segmentSize, segmentCount, sectionSize, sectionCount, sectionName uint16
+	ident                                 [16]byte
+	typ, machine                          uint16
+	version                               uint32
+	entry, segments                       uint64 // an address, and an offset in the file
+	_                                     uint64 // there are no sections
+	_                                     uint32 // no flags
+	headerSize, segmentSize, segmentCount uint16
+	_                                     [3]uint16 // about sections again
 }
 
 type segment struct {
-	typ, flags                                             uint32
-	offset, address, physical, fileSize, memorySize, align uint64
+	typ, flags                                     uint32
+	_                                              uint64 // offset in the file: all of it is mapped
+	address, physical, fileSize, memorySize, align uint64
 }
 
 // undefined is an instruction that there is none of; four of them end the code.

@@ -49,7 +49,9 @@ func TestEventsAreToldInOrderAndWhole(t *testing.T) {
 func TestAnEventIsWrittenAsByEncodingJSON(t *testing.T) {
 	for _, e := range []Event{
 		ContainerEvent("id", "exec_create: sh -c \"a\\n\n\"", map[string]string{"image": "i", "name": "n", "é\x00": "\xff\u2028"}, nil),
-		VolumeEvent("v", "create"), {}, {Actor: Actor{Attributes: map[string]string{}}},
+		VolumeEvent("v", "create"),
+		{},
+		{Actor: Actor{Attributes: map[string]string{}}},
 	} {
 		e.Scope, e.Time, e.Nano = "local", 7, 7_000_000_001
 		if e.Actor.Attributes == nil {
