@@ -34,7 +34,6 @@ func (e *Engine) mounts(c *config.Config, image ocispec.ImageConfig) ([]config.M
 		}
 		for _, m := range other.Mounts {
 			if !taken(m.Target) && m.Type != config.Tmpfs {
-				m.Anonymous = false // it goes with the container it was made for
 				m.ReadOnly = m.ReadOnly || readOnly
 				list = append(list, m)
 			}
@@ -92,15 +91,13 @@ type heldVolumes struct {
 // another order too.
 func (e *Engine) holdVolumes(r *Record) (*heldVolumes, error) {
 	h := &heldVolumes{engine: e}
+	if err := makeSources(r.Mounts); err != nil {
+		return h, err
+	}
 	places := make(map[string][]config.Mount)
 	for _, m := range r.Mounts {
-		switch {
-		case m.Type == config.Volume:
+		if m.Type == config.Volume {
 			places[m.Source] = append(places[m.Source], m)
-		case m.Type == config.Bind && m.CreateSource:
-			if err := makeSource(m.Source); err != nil {
-				return h, err
-			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(places)) {
@@ -109,6 +106,19 @@ func (e *Engine) holdVolumes(r *Record) (*heldVolumes, error) {
 		}
 	}
 	return h, nil
+}
+
+// makeSources makes the host directories that -v names and that have gone since the
+// container was made, as those below /run do with the machine.
+func makeSources(list []config.Mount) error {
+	for _, m := range list {
+		if m.Type == config.Bind && m.CreateSource {
+			if err := makeSource(m.Source); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // makeSource makes a host directory, unless there is something of that name.

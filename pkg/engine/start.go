@@ -53,6 +53,9 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (*clie
 	if err := e.giveBack(c); err != nil {
 		return nil, err
 	}
+	if err := makeSources(c.Mounts); err != nil {
+		return nil, err
+	}
 	plan, err := e.prepare(c)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"minictr/pkg/record"
 	"minictr/pkg/shim"
 	"minictr/pkg/shim/wire"
+	"minictr/pkg/volume"
 )
 
 // DefaultStopTimeout is how long a container has to end when it is asked to.
@@ -170,15 +171,21 @@ func (e *Engine) giveBack(c *Container) error {
 	return network.Abandon(ep)
 }
 
+// removeAnonymous leaves what another container has by now (--volumes-from): the
+// last of them takes it along.
 func (e *Engine) removeAnonymous(c *Container) error {
 	var errs []error
 	for _, name := range c.anonymous() {
-		errs = append(errs, e.RemoveVolume(name))
+		err := e.RemoveVolume(name)
+		if !errors.Is(err, volume.ErrInUse) && !errors.Is(err, volume.ErrNotFound) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }
 
-// anonymous are the volumes that were made for this container only.
+// anonymous are the volumes that were made for this container, or for one that it
+// has them from.
 func (c *Container) anonymous() []string {
 	var names []string
 	for _, m := range c.Mounts {
