@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"minictr/pkg/kernel"
 	"minictr/pkg/members"
 )
@@ -70,12 +72,41 @@ func (s State) Live() bool {
 
 // WriteState replaces state.json in the container directory dir. The caller
 // holds the container's lock.
+//
+// On a full disk it writes over the old one, which has its place: a container
+// that has ended must not run in its record for ever.
 func WriteState(dir string, s State) error {
 	b, err := json.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
-	return writeFile(filepath.Join(dir, "state.json"), append(b, '\n'))
+	path := filepath.Join(dir, "state.json")
+	err = writeFile(path, append(b, '\n'))
+	if (errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)) && overwrite(path, append(b, '\n')) == nil {
+		return nil
+	}
+	return err
+}
+
+// overwrite writes b over what is in the file path, if it has blocks for that.
+// It is one write, so that nobody reads a half of it. What b is too short for
+// becomes spaces: a file must not be cut and written in two steps.
+func overwrite(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return err
+	}
+	if int64(len(b)) > max(st.Size, 512*st.Blocks) {
+		return unix.ENOSPC
+	}
+	b = append(b, bytes.Repeat([]byte(" "), int(max(0, st.Size-int64(len(b)))))...)
+	_, err = f.Write(b)
+	return err
 }
 
 // ReadState reads state.json. A file that a power cut damaged is Dead.

@@ -3,6 +3,7 @@ package shim
 import (
 	"bytes"
 	"errors"
+	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -130,13 +131,17 @@ func (s *shim) close(change func(*record.State), undone bool) (deletes func() er
 	s.mu.Lock()
 	removed := s.config.AutoRemove
 	s.mu.Unlock()
+	written := true
 	if !undone || !removed {
-		s.update(change)
+		written = s.update(change)
 	}
 	s.mu.Lock()
 	s.over = true
 	s.mu.Unlock()
-	if !undone {
+	if !written { // the next command tries to; without a socket there it does not take it for killed, and asks no policy
+		_ = os.Remove(s.dirs.Socket(s.id))
+	}
+	if !undone || !written {
 		return nothing, s.lock.Keep()
 	}
 	if !removed {

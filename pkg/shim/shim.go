@@ -279,18 +279,20 @@ func (s *shim) deliver(t wire.Type, p *wire.Buffer, n int) {
 // update changes the container's state, here and on disk. A state that cannot
 // be written is no reason to stop a container; the next one to look finds its
 // shim's lock.
-func (s *shim) update(change func(*record.State)) {
+func (s *shim) update(change func(*record.State)) (written bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
-		return
+		return true
 	}
 	if change(&s.state); s.state.Status == "" {
-		return // it has not run yet
+		return true // it has not run yet
 	}
 	if err := record.WriteState(s.bundle, s.state); err != nil {
 		fmt.Fprintln(os.Stderr, "minictr-shim:", err)
+		return false
 	}
+	return true
 }
 
 func startTime(pid int) uint64 {

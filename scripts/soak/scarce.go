@@ -96,6 +96,11 @@ func (w *world) fill(p plan) (rounds int, problems []string) {
 		return 0, []string{r.String()}
 	}
 	for rounds = range p.steps {
+		if rounds == 0 {
+			if r := w.do("run", "-d", "--name", target, "--network", "none", "--pull", "never", image, "sh", "-c", polite); r.code != 0 {
+				return 0, append(problems, r.String())
+			}
+		}
 		if err := fillBut(filepath.Join(w.top, "filler"), rounds); err != nil {
 			return rounds, append(problems, err.Error())
 		}
@@ -104,12 +109,26 @@ func (w *world) fill(p plan) (rounds int, problems []string) {
 			want = "no space left"
 		}
 		problems = append(problems, w.newOne(w.do, want)...)
+		if rounds == 0 {
+			problems = append(problems, w.endOnFullDisk()...)
+		}
 		if err := os.Remove(filepath.Join(w.top, "filler")); err != nil {
 			return rounds, append(problems, err.Error())
 		}
 		problems = append(problems, w.old()...)
 	}
 	return rounds + 1, append(problems, w.sweep()...)
+}
+
+// endOnFullDisk ends the target. Its record must know, although there is no room to write in; so must its removal work.
+func (w *world) endOnFullDisk() (problems []string) {
+	for _, args := range [][]string{{"stop", "-t", "0", target}, {"rm", target}} {
+		if r := w.do(args...); r.code != 0 {
+			problems = append(problems, r.String())
+		}
+		problems = append(problems, w.truth()...)
+	}
+	return problems
 }
 
 // fillBut writes a file until the disk is full, and then takes some pages off it.
