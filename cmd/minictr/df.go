@@ -113,8 +113,16 @@ func dfDetails(e *engine.Engine, u *engine.DiskUsage) (dfAll, error) {
 			all.Images = append(all.Images, r)
 		}
 	}
+	var list []*engine.Container
 	for _, c := range u.Containers {
-		r := newPsRow(e, c.Container, false)
+		list = append(list, c.Container)
+	}
+	words, err := imageWords(e.Images, list)
+	if err != nil {
+		return all, err
+	}
+	for _, c := range u.Containers {
+		r := newPsRow(e, c.Container, words[c.Container], false)
 		r.Size = size(c.Written)
 		all.Containers = append(all.Containers, r)
 	}

@@ -86,9 +86,13 @@ func (a *app) ps(cmd *cobra.Command, f psFlags) error {
 		l.table += "\t{{.Size}}"
 	}
 	sized := f.size || strings.Contains(f.format, ".Size")
+	words, err := imageWords(e.Images, list)
+	if err != nil {
+		return err
+	}
 	rows := make([]psRow, len(list))
 	for i, c := range list {
-		rows[i] = newPsRow(e, c, !f.noTrunc)
+		rows[i] = newPsRow(e, c, words[c], !f.noTrunc)
 		if sized && !f.quiet {
 			if rows[i].Size, err = sizeOf(e, c); err != nil {
 				return err
@@ -152,14 +156,10 @@ type psRow struct {
 // Label is the value of one label.
 func (r psRow) Label(key string) string { return r.labels[key] }
 
-func newPsRow(e *engine.Engine, c *engine.Container, truncate bool) psRow {
-	id, command, image := c.ID, commandLine(c.Args), c.Image.Name
+func newPsRow(e *engine.Engine, c *engine.Container, image string, truncate bool) psRow {
+	id, command := c.ID, commandLine(c.Args)
 	if truncate {
-		id, command = c.ShortID(), shorten(command, 20)
-		image = strings.TrimPrefix(image, "sha256:")
-		if len(image) == 64 && image != c.Image.Name {
-			image = image[:12]
-		}
+		id, command, image = c.ShortID(), shorten(command, 20), shortImage(image)
 	}
 	r := psRow{
 		Command: strconv.Quote(command), CreatedAt: clock(c.Created), ID: id, Image: image, Names: c.Name, Size: "0B",

@@ -91,6 +91,29 @@ func (s *Store) get(ref string) (*Image, error) {
 	return s.image(e)
 }
 
+// IDs are those of the images that have these names now. A name that no image has
+// is left out.
+func (s *Store) IDs(names ...string) (map[string]digest.Digest, error) {
+	entries, err := s.readIndex()
+	if err != nil {
+		return nil, err
+	}
+	ids := make(map[string]digest.Digest, len(names))
+	for _, name := range names {
+		e, err := s.find(entries, name)
+		if err != nil {
+			continue
+		}
+		m, err := s.manifest(e.desc)
+		if err == nil {
+			ids[name] = m.Config.Digest
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return ids, nil
+}
+
 // Hold finds an image as Get does and keeps it, and every other one, from
 // being removed until release is called. The engine holds an image while it
 // writes the record that Remove's inUse will see; hold it for no longer, and
