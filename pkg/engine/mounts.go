@@ -142,7 +142,7 @@ func (h *heldVolumes) hold(r *Record, mounts []config.Mount) error {
 		h.engine.tellVolume(v.Name, "create")
 	}
 	for _, m := range mounts {
-		if err := h.fill(r, m, v, made); err != nil {
+		if err := h.fill(r, m, v); err != nil {
 			return err
 		}
 	}
@@ -166,8 +166,8 @@ func wanted(mounts []config.Mount) volume.Volume {
 	return want
 }
 
-// fill gives a volume its first content, unless it has some or is in use.
-func (h *heldVolumes) fill(r *Record, m config.Mount, v *volume.Held, made bool) error {
+// fill gives a volume its first content, unless it has some.
+func (h *heldVolumes) fill(r *Record, m config.Mount, v *volume.Held) error {
 	mount, other, err := v.Mount()
 	if err != nil || m.NoCopy || m.Subpath != "" {
 		return err
@@ -177,12 +177,6 @@ func (h *heldVolumes) fill(r *Record, m config.Mount, v *volume.Held, made bool)
 	}
 	if empty, err := v.Empty(); err != nil || !empty {
 		return err
-	}
-	if !made {
-		running, err := h.engine.running(v.Name)
-		if err != nil || running {
-			return err
-		}
 	}
 	return v.Fill(func(dir string) (bool, error) { return copyUp(r, m, dir) })
 }
@@ -245,12 +239,6 @@ func (e *Engine) soleUser(c *Container, volume string) error {
 		}
 	}
 	return err
-}
-
-// running tells whether a running container uses a volume.
-func (e *Engine) running(volume string) (bool, error) {
-	list, err := e.List()
-	return slices.ContainsFunc(list, func(c *Container) bool { return c.Running() && c.uses(volume) }), err
 }
 
 func (c *Container) uses(volume string) bool {

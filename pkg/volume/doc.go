@@ -20,8 +20,9 @@
 // not at all. Who uses one holds it (a shared flock on its directory) until the
 // container's record says so; Remove wants the lock for itself and then asks
 // the records. A new volume begins with what the image has at that place: the
-// content is copied to a directory beside _data, which then takes its place by
-// one rename, so an interrupted copy is never taken for data.
+// content is copied to a directory beside _data, which gets another name when it
+// is complete, and its entries are then moved into _data. So an interrupted copy
+// is never taken for data, and a container that has _data mounted keeps it.
 //
 // A volume may have options, as docker's local driver takes them (type, device,
 // o): then it stands for a directory of the host, or for a file system that

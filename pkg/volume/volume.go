@@ -55,7 +55,8 @@ func CheckName(name string) error {
 const (
 	recordName = "volume.json"
 	dataName   = "_data"
-	freshName  = "_data.new" // a copy that is not complete
+	freshName  = "_data.new"  // a copy that is not complete
+	filledName = "_data.fill" // one that is, and is on its way into _data
 )
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }

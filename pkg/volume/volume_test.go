@@ -99,6 +99,53 @@ func TestOnlyAnEmptyVolumeIsFilled(t *testing.T) {
 	}
 }
 
+func TestAFilledVolumeStaysTheSameDirectory(t *testing.T) {
+	s := Open(t.TempDir())
+	h := use(t, s, "data")
+	mounted, err := os.Open(h.Data) // as a container has it that was started a moment ago
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mounted.Close()
+	write := func(dir, name, text string) error {
+		return os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600)
+	}
+	err = h.Fill(func(dir string) (bool, error) {
+		return true, errors.Join(write(h.Data, "both", "container's"), write(dir, "both", "image's"), write(dir, "other", "image's"), os.Chmod(dir, os.ModeSticky|0o777))
+	})
+	both, _ := os.ReadFile(filepath.Join(h.Data, "both"))
+	other, _ := os.ReadFile(filepath.Join(h.Data, "other"))
+	if err != nil || string(both) != "container's" || string(other) != "image's" || !same(mounted, h.Data) {
+		t.Errorf("%v; %q, %q", err, both, other)
+	}
+	if info, err := mounted.Stat(); err != nil || info.Mode() != os.ModeDir|os.ModeSticky|0o777 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+func TestAnInterruptedFillGoesOn(t *testing.T) {
+	s := Open(t.TempDir())
+	h := use(t, s, "data")
+	if err := errors.Join(
+		os.WriteFile(filepath.Join(h.Data, "moved"), nil, 0o600),
+		os.Mkdir(h.beside(filledName), 0o755),
+		os.WriteFile(filepath.Join(h.beside(filledName), "waits"), nil, 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	empty, err := h.Empty()
+	if !empty || err != nil {
+		t.Errorf("it counts as filled: %v", err)
+	}
+	if err := h.Fill(func(string) (bool, error) { panic("another copy") }); err != nil {
+		t.Error(err)
+	}
+	entries, err := os.ReadDir(h.Data)
+	if empty, _ := h.Empty(); len(entries) != 2 || empty || err != nil {
+		t.Errorf("%v, %v", entries, err)
+	}
+}
+
 func TestAFailedFillLeavesTheVolumeEmpty(t *testing.T) {
 	s := Open(t.TempDir())
 	h := use(t, s, "data")
