@@ -21,7 +21,8 @@
 //	     container.json     what it was made from; the engine's, opaque here
 //	     state.json         how it is doing; written by whoever holds its lock
 //	Root/names/<name>       a link to ../containers/<id>
-//	Root/trash/<id>.<pid>   a removed container whose files are being deleted
+//	Root/trash/<id>.<pid>   a removed container whose files are being deleted, by that process;
+//	                        likewise what is not a volume or a secret yet, or not any more
 //	Run/containers/<id>/    while its shim lives: the socket, the journal, and
 //	     lock               the file that the shim has locked
 //	Run/reserved/<id>       a container that is being made; locked by its maker

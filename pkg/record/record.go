@@ -276,7 +276,7 @@ func sweepTrash(d Dirs) error {
 	}
 	var errs []error
 	for _, e := range entries {
-		_, deleter, _ := strings.Cut(e.Name(), ".")
+		deleter := e.Name()[strings.LastIndexByte(e.Name(), '.')+1:]
 		if _, err := os.Lstat("/proc/" + deleter); err == nil && deleter != "" {
 			continue // somebody is at it
 		}

@@ -161,7 +161,7 @@ func TestSweepDeletesTrashOfTheDeadOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	mine := filepath.Join(d.trash(), fmt.Sprintf("aaaa.%d", os.Getpid()))
-	theirs := filepath.Join(d.trash(), fmt.Sprintf("bbbb.%d", dead.Process.Pid))
+	theirs := filepath.Join(d.trash(), fmt.Sprintf(".bbbb-1.%d", dead.Process.Pid))
 	if err := makeDirs(mine+"/upper", theirs+"/upper"); err != nil {
 		t.Fatal(err)
 	}

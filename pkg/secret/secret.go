@@ -74,9 +74,23 @@ func (s *Store) Create(name string, data []byte, labels map[string]string) (Secr
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return v, fmt.Errorf("make the directory of secrets: %w", err)
 	}
-	temporary, err := os.MkdirTemp(s.dir, ".new-") // mode 0700
+	err := s.createIn(s.trash(), v, data)
+	if errors.Is(err, unix.EXDEV) { // the secrets are on a file system of their own
+		err = s.createIn(s.dir, v, data)
+	}
+	switch {
+	case err == nil:
+		return s.read(name)
+	case errors.Is(err, fs.ErrExist):
+		return v, fmt.Errorf("%w: %s", ErrExists, name)
+	}
+	return v, fmt.Errorf("create secret %s: %w", name, err)
+}
+
+func (s *Store) createIn(dir string, v Secret, data []byte) error {
+	temporary, err := aside(dir)
 	if err != nil {
-		return v, fmt.Errorf("create secret %s: %w", name, err)
+		return err
 	}
 	raw, err := json.Marshal(v)
 	if err == nil {
@@ -86,16 +100,26 @@ func (s *Store) Create(name string, data []byte, labels map[string]string) (Secr
 		err = os.WriteFile(filepath.Join(temporary, recordName), raw, 0o600)
 	}
 	if err == nil {
-		err = unix.Renameat2(unix.AT_FDCWD, temporary, unix.AT_FDCWD, filepath.Join(s.dir, name), unix.RENAME_NOREPLACE)
+		err = unix.Renameat2(unix.AT_FDCWD, temporary, unix.AT_FDCWD, filepath.Join(s.dir, v.Name), unix.RENAME_NOREPLACE)
 	}
-	if err == nil {
-		return s.read(name)
+	if err != nil {
+		_ = os.RemoveAll(temporary)
 	}
-	_ = os.RemoveAll(temporary)
-	if errors.Is(err, fs.ErrExist) {
-		return v, fmt.Errorf("%w: %s", ErrExists, name)
+	return err
+}
+
+// trash is MINICTR_ROOT/trash: what is there and ends with the number of a
+// process that has gone is deleted by the next command (record.Sweep). So no
+// secret stays on disk because somebody was killed who was making or removing it.
+func (s *Store) trash() string { return filepath.Join(filepath.Dir(s.dir), "trash") }
+
+// aside makes a directory, for root alone, below dir: the trash, or hidden among
+// secrets.
+func aside(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
 	}
-	return v, fmt.Errorf("create secret %s: %w", name, err)
+	return os.MkdirTemp(dir, fmt.Sprintf(".secret-*.%d", os.Getpid()))
 }
 
 // newID is 25 letters and digits, as docker's swarm has them.
@@ -232,12 +256,21 @@ func (s *Store) Remove(ref string, inUse func(name string) ([]string, error)) er
 	if len(users) > 0 {
 		return fmt.Errorf("%w: %s, by container %s", ErrInUse, v.Name, strings.Join(users, ", "))
 	}
-	away, err := os.MkdirTemp(s.dir, ".removed-")
-	if err == nil {
-		err = os.Rename(filepath.Join(s.dir, v.Name), filepath.Join(away, v.Name))
+	err = s.removeBy(s.trash(), v.Name)
+	if errors.Is(err, unix.EXDEV) {
+		err = s.removeBy(s.dir, v.Name)
 	}
-	if err = errors.Join(err, os.RemoveAll(away)); err != nil {
+	if err != nil {
 		return fmt.Errorf("remove secret %s: %w", v.Name, err)
 	}
 	return nil
+}
+
+func (s *Store) removeBy(aim, name string) error {
+	away, err := aside(aim)
+	if err != nil {
+		return err
+	}
+	err = os.Rename(filepath.Join(s.dir, name), filepath.Join(away, name))
+	return errors.Join(err, os.RemoveAll(away))
 }

@@ -3,7 +3,6 @@ package volume
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,15 +31,23 @@ func (s *Store) Remove(name string, inUse func(name string) ([]string, error)) e
 			return fmt.Errorf("%w: %s, by container %s", ErrInUse, name, strings.Join(users, ", "))
 		}
 	}
-	away, err := os.MkdirTemp(s.dir, ".removed-")
-	if err == nil {
-		err = os.Rename(h.dir, filepath.Join(away, name))
-	}
-	if err == nil || !errors.Is(err, fs.ErrNotExist) {
-		err = errors.Join(err, os.RemoveAll(away))
+	err = removeBy(s.trash(), h.dir)
+	if errors.Is(err, unix.EXDEV) { // the volumes are on a file system of their own
+		err = removeBy(s.dir, h.dir)
 	}
 	if err != nil {
 		return fmt.Errorf("remove volume %s: %w", name, err)
 	}
 	return nil
+}
+
+// removeBy takes a volume's directory out of sight, at once and as a whole, and
+// then deletes it.
+func removeBy(aim, dir string) error {
+	away, err := aside(aim)
+	if err != nil {
+		return err
+	}
+	err = os.Rename(dir, filepath.Join(away, filepath.Base(dir)))
+	return errors.Join(err, os.RemoveAll(away))
 }

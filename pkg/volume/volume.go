@@ -148,11 +148,22 @@ func (s *Store) create(v Volume) (made bool, err error) {
 	if err := os.MkdirAll(s.dir, 0o711); err != nil {
 		return false, fmt.Errorf("make the directory of volumes: %w", err)
 	}
-	temporary, err := os.MkdirTemp(s.dir, ".new-")
+	v.Created = time.Now().UTC()
+	made, err = s.createIn(s.trash(), v)
+	if errors.Is(err, unix.EXDEV) { // the volumes are on a file system of their own
+		made, err = s.createIn(s.dir, v)
+	}
 	if err != nil {
 		return false, fmt.Errorf("create volume %s: %w", v.Name, err)
 	}
-	v.Created = time.Now().UTC()
+	return made, nil
+}
+
+func (s *Store) createIn(dir string, v Volume) (made bool, err error) {
+	temporary, err := aside(dir)
+	if err != nil {
+		return false, err
+	}
 	raw, err := json.Marshal(v)
 	if err == nil {
 		err = os.Chmod(temporary, 0o711)
@@ -173,7 +184,20 @@ func (s *Store) create(v Volume) (made bool, err error) {
 	if errors.Is(err, fs.ErrExist) {
 		return false, nil
 	}
-	return false, fmt.Errorf("create volume %s: %w", v.Name, err)
+	return false, err
+}
+
+// trash is MINICTR_ROOT/trash: what is there and ends with the number of a
+// process that has gone is deleted by the next command (record.Sweep). So what
+// is not a volume yet, or not any more, is left by nobody who is killed.
+func (s *Store) trash() string { return filepath.Join(filepath.Dir(s.dir), "trash") }
+
+// aside makes a directory below dir, for the trash or hidden among volumes.
+func aside(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(dir, fmt.Sprintf(".volume-*.%d", os.Getpid()))
 }
 
 func (s *Store) read(name string) (Volume, error) {

@@ -2,6 +2,7 @@ package volume
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -178,6 +179,31 @@ func TestNamesCannotLeaveTheStore(t *testing.T) {
 		}
 		if err := s.Remove(name, nil); !errors.Is(err, ErrNotFound) {
 			t.Errorf("Remove(%q): %v", name, err)
+		}
+	}
+}
+
+// Whoever is killed while he makes or removes a volume leaves it to record.Sweep, which goes by the name.
+func TestWhatIsNoVolumeYetOrAnyMoreIsInTheTrash(t *testing.T) {
+	root := t.TempDir()
+	s := Open(root)
+	dir, err := aside(s.trash())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(root, "trash"); filepath.Dir(dir) != want || filepath.Ext(dir) != fmt.Sprintf(".%d", os.Getpid()) {
+		t.Errorf("%s, want it in %s, with the number of this process", dir, want)
+	}
+	h, _, err := s.Use(Volume{Name: "data"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(h.Release(), s.Remove("data", nil), os.Remove(dir)); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{s.trash(), s.dir} {
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("%s: %v, %v", dir, left, err)
 		}
 	}
 }

@@ -30,6 +30,7 @@ var commands = []struct {
 	{"stop", making("run", "-d"), []string{"stop", "-t", "1", target}},
 	{"kill", making("run", "-d"), []string{"kill", target}},
 	{"rm", making("run", "-d"), []string{"rm", "-f", target}},
+	{"volume rm", []string{"volume", "create", target}, []string{"volume", "rm", target}},
 }
 
 // making makes the target. Its name and its port are always the same, so they must be free again each time. In the

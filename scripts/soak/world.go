@@ -216,6 +216,9 @@ func (w *world) sweep() (problems []string) {
 			problems = append(problems, r.String())
 		}
 	}
+	if r := w.do("volume", "rm", "-f", target); r.code != 0 { // one that somebody was killed at
+		problems = append(problems, r.String())
+	}
 	left := w.left(all)
 	for end := time.Now().Add(5 * time.Second); len(left) > 0 && time.Now().Before(end); left = w.left(all) {
 		time.Sleep(200 * time.Millisecond)
