@@ -219,3 +219,18 @@ func TestASwappedDirectoryLeadsNowhere(t *testing.T) {
 		t.Errorf("outside:\n%s", after)
 	}
 }
+
+func TestADirectoryThatGoesMeanwhileIsNoError(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "gone")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	fd := rootOf(t, dir)
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := NewWriter(t.Context(), &out).Below(fd, "gone"); err != nil {
+		t.Error(err)
+	}
+}

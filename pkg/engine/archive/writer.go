@@ -91,6 +91,9 @@ func list(fd int) ([]string, error) {
 	}
 	defer dir.Close()
 	names, err := dir.Readdirnames(-1)
+	if errors.Is(err, unix.ENOENT) { // it has gone meanwhile, and was empty then
+		err = nil
+	}
 	slices.Sort(names)
 	return names, err
 }

@@ -107,7 +107,11 @@ func (c *comparison) names(name string) ([]string, error) {
 	}
 	f := os.NewFile(uintptr(fd), name)
 	defer f.Close()
-	return f.Readdirnames(-1)
+	list, err := f.Readdirnames(-1)
+	if errors.Is(err, unix.ENOENT) {
+		err = nil
+	}
+	return list, err
 }
 
 func (c *comparison) entry(name, base string, below *place) error {

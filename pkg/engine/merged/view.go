@@ -251,13 +251,16 @@ func (v *View) names(p place) ([]string, error) {
 	var names []string
 	for _, layer := range p.layers {
 		fd, err := v.open(layer, p.path, unix.O_RDONLY|unix.O_DIRECTORY)
+		if errors.Is(err, unix.ENOENT) {
+			continue // the container is at work
+		}
 		if err != nil {
 			return nil, err
 		}
 		f := os.NewFile(uintptr(fd), p.path)
 		list, err := f.Readdirnames(-1)
 		_ = f.Close()
-		if err != nil {
+		if err != nil && !errors.Is(err, unix.ENOENT) {
 			return nil, err
 		}
 		names = append(names, list...)
