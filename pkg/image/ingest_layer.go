@@ -2,6 +2,7 @@ package image
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -171,7 +172,7 @@ func (in *Ingest) fill(ctx context.Context, w *workspace, src LayerSource) (Brou
 	defer func() { _ = stream.Close() }()
 	res, err := layer.Extract(ctx, stream, dir, src.Promise, layer.Limits{})
 	if err != nil {
-		return Brought{}, fmt.Errorf("unpack layer %s: %w", src.Digest, err)
+		return Brought{}, fmt.Errorf("unpack layer %s: %w", cmp.Or(src.Digest, "from the stream"), err)
 	}
 	if tmp != nil {
 		if err := in.publishBlob(tmp, res.Digest); err != nil {

@@ -30,6 +30,8 @@ type Usage struct {
 type Budget struct {
 	Limits
 	Used Usage
+
+	disk bool // the limits are a file system's room
 }
 
 // FreeBudget is the limits that the file system of dir gives.
@@ -42,7 +44,7 @@ func FreeBudget(dir string) (Budget, error) {
 	if fs.Files == 0 { // btrfs does not count inodes
 		free.Entries = math.MaxInt64
 	}
-	return Budget{Limits: free}, nil
+	return Budget{Limits: free, disk: true}, nil
 }
 
 // Charge counts an entry before anything of it is written. The declared size
@@ -53,10 +55,17 @@ func (b *Budget) Charge(h *tar.Header) error {
 		b.Used.Bytes += h.Size
 	}
 	if b.Used.Bytes > b.Bytes || b.Used.Bytes < 0 {
-		return fmt.Errorf("%w: more than %d bytes", ErrTooBig, b.Bytes)
+		return b.tooBig(b.Bytes, "bytes")
 	}
 	if b.Used.Entries > b.Entries {
-		return fmt.Errorf("%w: more than %d entries", ErrTooBig, b.Entries)
+		return b.tooBig(b.Entries, "entries")
 	}
 	return nil
+}
+
+func (b *Budget) tooBig(limit int64, what string) error {
+	if b.disk {
+		return fmt.Errorf("%w for what is free on the disk: %w (it may fill nine tenths of that, %d %s)", ErrTooBig, unix.ENOSPC, limit, what)
+	}
+	return fmt.Errorf("%w: more than %d %s", ErrTooBig, limit, what)
 }

@@ -51,7 +51,7 @@ func newUnpacker(ctx context.Context, dir string, limits Limits) (*unpacker, err
 	if err != nil {
 		return nil, err
 	}
-	budget := Budget{Limits: limits}
+	budget := Budget{Limits: limits, disk: limits == Limits{}}
 	if limits.Bytes == 0 {
 		budget.Bytes = free.Bytes
 	}
