@@ -60,6 +60,10 @@ func short(id string) string { return id[:min(12, len(id))] }
 // Running tells whether there is a process.
 func (c *Container) Running() bool { return c.State.Live() }
 
+// unknown tells whether the state is damaged, so that only the shim, if there is
+// one, knows whether there is a process.
+func (c *Container) unknown() bool { return c.State.Status == record.Dead }
+
 // DamagedError says that a container's record cannot be read.
 type DamagedError struct {
 	ID  string

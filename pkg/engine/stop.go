@@ -37,12 +37,13 @@ func (e *Engine) Kill(ctx context.Context, c *Container, sig unix.Signal) error 
 
 // signal sends a signal to the container's first process. Its shim has to know
 // of it if there is a policy that would start the container again, or if the
-// container stands still. last says that the user wants the container to end.
+// container stands still; and it alone knows the process if the state is
+// damaged. last says that the user wants the container to end.
 func (e *Engine) signal(ctx context.Context, c *Container, sig unix.Signal, last bool) error {
-	if !c.policy().Active() && c.State.Status != record.Paused {
+	if !c.policy().Active() && c.State.Status != record.Paused && !c.unknown() {
 		return c.Signal(sig)
 	}
-	if !c.Running() {
+	if !c.Running() && !c.unknown() {
 		return &NotRunningError{c.Name}
 	}
 	return e.ask(ctx, c, wire.Request{Do: wire.DoSignal, Signal: int(sig), ByUser: true, Last: last})
@@ -75,7 +76,7 @@ func (e *Engine) StopWith(ctx context.Context, c *Container, timeout *time.Durat
 	if sig == 0 {
 		sig = c.StopSignal()
 	}
-	if !c.Running() {
+	if !c.Running() && !c.unknown() {
 		_, err := e.Wait(ctx, c)
 		return err
 	}
