@@ -145,6 +145,9 @@ func (c *containerFlags) addNetwork(fs *pflag.FlagSet) {
 	})
 	fs.BoolVarP(&c.PublishAll, "publish-all", "P", false, "publish all ports that the image exposes, on free ports of the host")
 	add(fs, "expose", "port", "a port for --publish-all", func(s string) error {
+		if strings.Contains(s, ":") {
+			return fmt.Errorf("invalid port %q: it is the container's only, and not the host's (that is --publish)", s)
+		}
 		_, err := network.ParsePort(s)
 		c.Expose = append(c.Expose, s)
 		return err

@@ -55,9 +55,13 @@ func mounts(in Input) []specs.Mount {
 		return taken[m.Destination] || taken["/dev"] && strings.HasPrefix(m.Destination, "/dev/")
 	})
 	var own []specs.Mount
+	options := []string{"rbind", "rprivate"}
+	if in.Config.ReadOnly { // they pass for files of the root
+		options = append(options, "ro")
+	}
 	for _, target := range slices.Sorted(maps.Keys(in.Files)) {
 		if !taken[target] {
-			own = append(own, specs.Mount{Destination: target, Type: "bind", Source: in.Files[target], Options: []string{"rbind", "rprivate"}})
+			own = append(own, specs.Mount{Destination: target, Type: "bind", Source: in.Files[target], Options: options})
 		}
 	}
 	for _, m := range in.Mounts {

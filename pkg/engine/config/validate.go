@@ -126,6 +126,8 @@ func (c *Config) validateNetwork() error {
 		return errors.New("a container that shares another one's network has its hostname too: leave out --hostname")
 	case joins && len(c.Ports) > 0:
 		return errors.New("a container that shares another one's network cannot publish ports: publish them on the other one")
+	case joins && (c.PublishAll || len(c.Expose) > 0):
+		return errors.New("a container that shares another one's network has no ports of its own: leave out --publish-all and --expose")
 	case joins && (len(c.DNS) > 0 || len(c.ExtraHosts) > 0):
 		return errors.New("a container that shares another one's network shares its /etc/hosts and resolv.conf: leave out --dns and --add-host")
 	case c.Namespaces.UTS == "host" && c.Hostname != "":
