@@ -3,6 +3,7 @@ package cgroup
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -31,13 +32,27 @@ func (g Group) freeze(on bool) error {
 		}
 		file, value = g.anchor()+"/freezer.state", state
 	}
+	frozen := g.Frozen
+	if on && g.Hierarchy.Unified != "" {
+		// A group that is removed meanwhile, for its processes have ended, never
+		// freezes, and another one of that name is not the one that we wait for.
+		dir, err := os.OpenRoot(g.anchor())
+		if err != nil {
+			return fmt.Errorf("freeze the cgroup: %w", err)
+		}
+		defer dir.Close()
+		frozen = func() (bool, error) {
+			text, err := dir.ReadFile("cgroup.events")
+			return keyed(string(text), "frozen") == 1, err
+		}
+	}
 	if err := write(file, value, step.Direct()); !on && gone(err) {
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("%s the cgroup: %w", map[bool]string{true: "freeze", false: "thaw"}[on], err)
 	}
 	err := poll(func() (bool, error) {
-		frozen, err := g.Frozen()
+		frozen, err := frozen()
 		return frozen == on, err
 	})
 	if err != nil {

@@ -134,6 +134,9 @@ func (e *Engine) Exec(c *Container, o ExecOptions) (*Execution, error) {
 	} else {
 		made, err = onOwnThread(func() (*step.Process, error) { return runner.Run(plan) })
 	}
+	if err != nil && overSoon(fd, err) {
+		return nil, &NotRunningError{c.Name}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +146,20 @@ func (e *Engine) Exec(c *Container, o ExecOptions) (*Execution, error) {
 		x.Console = os.NewFile(master, "terminal")
 	}
 	return x, nil
+}
+
+// overSoon reports whether an exec failed because the container has ended: there
+// was no process whose namespaces could be joined, or its pid namespace takes no
+// new one, which clone says as if memory were short (clone3(2)).
+func overSoon(pidfd int, err error) bool {
+	var call *kernel.CallError
+	killed := errors.As(err, &call) && call.Killed // with the others of its pid namespace, perhaps
+	if !killed && !errors.Is(err, unix.ENOMEM) {
+		return errors.Is(err, unix.ESRCH)
+	}
+	const patience = 2000 // ms until a process that is ending has ended
+	n, _ := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, patience)
+	return n > 0
 }
 
 // onOwnThread runs do on a thread that does nothing else afterwards: joining a

@@ -119,8 +119,22 @@ func (e *Engine) Attach(ctx context.Context, c *Container, s client.Streams) (*c
 // Wait waits until a container has ended, and returns its exit code. One that
 // does not run has ended already; so has one whose shim was killed, and that is
 // cleared up behind.
-func (e *Engine) Wait(ctx context.Context, c *Container) (int, error) {
-	exit, err := client.Wait(ctx, e.Dirs, c.ID)
+func (e *Engine) Wait(ctx context.Context, c *Container) (int, error) { return e.wait(ctx, c, 0) }
+
+// waitEnd waits for the end of the run that c's state tells of, when it has been
+// asked to end. Somebody else may start the container again at once; to wait for
+// that run's end, and to kill it when time is over, is not what was wanted.
+func (e *Engine) waitEnd(ctx context.Context, c *Container) error {
+	pid := c.State.Pid
+	if c.policy().Active() { // its shim knows that no other run follows the one that it was told of
+		pid = 0
+	}
+	_, err := e.wait(ctx, c, pid)
+	return err
+}
+
+func (e *Engine) wait(ctx context.Context, c *Container, pid int) (int, error) {
+	exit, err := client.WaitRun(ctx, e.Dirs, c.ID, pid)
 	var missing *record.NotFoundError
 	if errors.As(err, &missing) { // it removed itself
 		return exit.Code, nil

@@ -29,18 +29,17 @@ func (e *Engine) Kill(ctx context.Context, c *Container, sig unix.Signal) error 
 	}
 	e.tell(c, "kill", map[string]string{"signal": strconv.Itoa(int(sig))})
 	if sig == unix.SIGKILL {
-		_, err := e.Wait(ctx, c)
-		return err
+		return e.waitEnd(ctx, c)
 	}
 	return nil
 }
 
 // signal sends a signal to the container's first process. Its shim has to know
-// of it if there is a policy that would start the container again, or if the
-// container stands still; and it alone knows the process if the state is
-// damaged. last says that the user wants the container to end.
+// of it if there is a policy that would start the container again, or was when
+// it ended, or if the container stands still; and it alone knows the process if
+// the state is damaged. last says that the user wants the container to end.
 func (e *Engine) signal(ctx context.Context, c *Container, sig unix.Signal, last bool) error {
-	if !c.policy().Active() && c.State.Status != record.Paused && !c.unknown() {
+	if !c.policy().Active() && c.State.Status == record.Running {
 		return c.Signal(sig)
 	}
 	if !c.Running() && !c.unknown() {
@@ -90,8 +89,7 @@ func (e *Engine) StopWith(ctx context.Context, c *Container, timeout *time.Durat
 func (e *Engine) end(ctx context.Context, c *Container, limit time.Duration, sig unix.Signal) error {
 	var over *NotRunningError
 	if err := e.signal(ctx, c, sig, true); errors.As(err, &over) {
-		_, err := e.Wait(ctx, c)
-		return err
+		return e.waitEnd(ctx, c)
 	} else if err != nil {
 		return err
 	}
@@ -100,7 +98,7 @@ func (e *Engine) end(ctx context.Context, c *Container, limit time.Duration, sig
 	if limit >= 0 {
 		soon, cancel = context.WithTimeout(ctx, limit)
 	}
-	_, err := e.Wait(soon, c)
+	err := e.waitEnd(soon, c)
 	cancel()
 	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		return err
@@ -108,8 +106,7 @@ func (e *Engine) end(ctx context.Context, c *Container, limit time.Duration, sig
 	if err := e.Kill(ctx, c, unix.SIGKILL); !errors.As(err, &over) {
 		return err
 	}
-	_, err = e.Wait(ctx, c)
-	return err
+	return e.waitEnd(ctx, c)
 }
 
 // RemoveOptions say how thoroughly a container is removed.

@@ -83,6 +83,7 @@ func (s *shim) stdinOnce() bool {
 var (
 	errPaused     = errors.New("it is paused already")
 	errNotPaused  = errors.New("it is not paused")
+	errEnded      = errors.New("it has ended meanwhile")
 	errRestarting = errors.New("it is restarting, wait until it runs")
 )
 
@@ -99,6 +100,9 @@ func (s *shim) pause() error {
 	if err := s.freeze(true); err != nil {
 		err = errors.Join(err, s.freeze(false))
 		s.resumeChecks()
+		if s.program.over() {
+			return errEnded
+		}
 		return err
 	}
 	s.update(func(st *record.State) {

@@ -28,6 +28,7 @@ type clients struct {
 
 	mu   sync.Mutex
 	list []*client
+	end  func(*client) // tells how it ended, when no other run follows; nil before
 	life *life         // the present one, or the next
 	size terminal.Size // of the terminal, the last that was wished for
 }
@@ -46,10 +47,15 @@ func (l *life) runs() bool {
 	}
 }
 
-// add adds a client to the list, and returns the container's pid if it runs.
+// add adds a client to the list, and returns the container's pid if it runs. One
+// that comes too late is told how it ended.
 func (cs *clients) add(c *client) int {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
+	if cs.end != nil {
+		go cs.end(c) // serve ends when the client has gone
+		return 0
+	}
 	// A new list: output walks the old one without holding the lock.
 	cs.list = append(append([]*client(nil), cs.list...), c)
 	c.life = cs.life
@@ -248,10 +254,14 @@ func (cs *clients) welcome(c *client) {
 	cs.serve(c)
 }
 
-// close tells all clients how it ended and takes no new ones. One that comes
+// close tells all clients how it ended and takes no new ones. One that connects
 // just now finds the connection closed, and the answer in the record.
 func (cs *clients) close(t wire.Type, message any) {
-	for _, c := range cs.all() {
+	cs.mu.Lock()
+	cs.end = func(c *client) { c.last(t, message) }
+	list := cs.list
+	cs.mu.Unlock()
+	for _, c := range list {
 		c.last(t, message)
 	}
 	if cs.listener != nil {

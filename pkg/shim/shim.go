@@ -384,6 +384,13 @@ func (p *program) wait() syscall.WaitStatus {
 	return status
 }
 
+// over reports whether the process has ended.
+func (p *program) over() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended
+}
+
 // reset makes it the container's next process, which does not run yet.
 func (p *program) reset() {
 	p.mu.Lock()

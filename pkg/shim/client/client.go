@@ -89,7 +89,7 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 	s := newSession(conn, o.Streams)
 	s.observe, s.pause = o.Observe, o.Pause
 	s.lostShim = func() error { return lostShim(o.Dirs, o.ID) }
-	s.ended = func() (wire.Exit, error) { return recorded(o.Dirs, o.ID) }
+	s.ended = func() (wire.Exit, error) { return recorded(o.Dirs, o.ID, 0) }
 	request := wire.StartRequest{
 		Streams: o.wanted(), Explain: o.Observe != nil, Pause: o.Pause != nil,
 		Restarts: o.Restarts, Fault: o.Fault, Patience: o.Patience,
@@ -185,8 +185,12 @@ func Attach(ctx context.Context, dirs record.Dirs, id string, streams Streams) (
 	}
 	s := newSession(conn, streams)
 	s.lostShim = func() error { return lostShim(dirs, id) }
-	s.ended = func() (wire.Exit, error) { return recorded(dirs, id) }
-	if s, err = s.begin(ctx, wire.Attach, streams.wanted()); err != nil {
+	s.ended = func() (wire.Exit, error) { return recorded(dirs, id, 0) }
+	s, err = s.begin(ctx, wire.Attach, streams.wanted())
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) { // it has ended, and did not answer any more
+		return nil, lost(ctx, err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if streams.Terminal != nil {
@@ -250,19 +254,47 @@ func Keep(dirs record.Dirs, id string, master *os.File) error {
 // Wait waits until a container has ended, and says how. One that does not run
 // has ended already.
 func Wait(ctx context.Context, dirs record.Dirs, id string) (wire.Exit, error) {
+	return WaitRun(ctx, dirs, id, 0)
+}
+
+// WaitRun is Wait for the end of one run, whose first process is, or was, pid. If
+// another one runs by now, that has ended, nobody knows how.
+func WaitRun(ctx context.Context, dirs record.Dirs, id string, pid int) (wire.Exit, error) {
+	exit, err := waitRun(ctx, dirs, id, pid)
+	if err != nil && ctx.Err() == nil && pid != 0 { // the connection may have broken at the very end
+		if recorded, missed := recorded(dirs, id, pid); missed == nil {
+			return recorded, nil
+		}
+	}
+	return exit, err
+}
+
+func waitRun(ctx context.Context, dirs record.Dirs, id string, pid int) (wire.Exit, error) {
 	s, err := Attach(ctx, dirs, id, Streams{})
 	if errors.Is(err, ErrNotRunning) {
-		return recorded(dirs, id)
+		exit, err := recorded(dirs, id, pid)
+		if !errors.Is(err, errKilled) {
+			return exit, err
+		}
+		// It may just have been started again.
+		if s, err = Attach(ctx, dirs, id, Streams{}); errors.Is(err, ErrNotRunning) {
+			return wire.Exit{}, errKilled
+		}
 	}
 	if err != nil {
 		return wire.Exit{}, err
 	}
 	defer s.Close()
+	if pid != 0 && s.PID() != pid {
+		return wire.Exit{}, nil
+	}
 	return s.Wait(ctx)
 }
 
+var errKilled = errors.New("the container's shim was killed")
+
 // recorded is how a container ended, by its record.
-func recorded(dirs record.Dirs, id string) (wire.Exit, error) {
+func recorded(dirs record.Dirs, id string, pid int) (wire.Exit, error) {
 	state, err := record.ReadState(dirs.Container(id))
 	if errors.Is(err, os.ErrNotExist) {
 		return wire.Exit{}, &record.NotFoundError{Ref: id}
@@ -270,8 +302,11 @@ func recorded(dirs record.Dirs, id string) (wire.Exit, error) {
 	if err != nil {
 		return wire.Exit{}, err
 	}
+	if state.Live() && pid != 0 && state.Pid != pid {
+		return wire.Exit{}, nil
+	}
 	if state.Live() {
-		return wire.Exit{}, errors.New("the container's shim was killed")
+		return wire.Exit{}, errKilled
 	}
 	return wire.Exit{Code: state.ExitCode, OOMKilled: state.OOMKilled, Error: state.Error}, nil
 }
