@@ -52,13 +52,13 @@ func (l *life) runs() bool {
 func (cs *clients) add(c *client) int {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
+	c.life = cs.life
 	if cs.end != nil {
 		go cs.end(c) // serve ends when the client has gone
 		return 0
 	}
 	// A new list: output walks the old one without holding the lock.
 	cs.list = append(append([]*client(nil), cs.list...), c)
-	c.life = cs.life
 	if !c.life.runs() {
 		return 0
 	}
