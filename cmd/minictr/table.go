@@ -76,7 +76,10 @@ func formatInto[T any](w io.Writer, format string, titles headers, items []T) er
 	if format == "json" {
 		return jsonLines(w, items)
 	}
-	body, isTable := strings.CutPrefix(format, "table ")
+	body, isTable := strings.CutPrefix(format, "table")
+	if isTable {
+		body = strings.Trim(body, " ")
+	}
 	tmpl, err := parseTemplate(body)
 	if err != nil {
 		return err

@@ -89,7 +89,7 @@ func (c *Container) hostConfig() InspectHostConfig {
 		Privileged: cfg.Privileged, PublishAllPorts: cfg.PublishAll, ReadonlyRootfs: cfg.ReadOnly, SecurityOpt: securityOptions(cfg),
 		ShmSize: cfg.ShmSize, Sysctls: cfg.Sysctls, CPUShares: cfg.CPUShares, Memory: cfg.Memory, NanoCPUs: cfg.NanoCPUs,
 		CPUPeriod: cfg.CPUPeriod, CPUQuota: cfg.CPUQuota, CpusetCpus: cfg.CpusetCpus, CpusetMems: cfg.CpusetMems,
-		MemoryReservation: cfg.MemoryReservation, MemorySwap: cfg.MemorySwap, PidsLimit: cfg.PidsLimit,
+		MemoryReservation: cfg.MemoryReservation, MemorySwap: cfg.MemoryAndSwap(), PidsLimit: cfg.PidsLimit,
 	}
 	inspectDevices(&h, cfg)
 	h.LogConfig = InspectLog{cmp.Or(cfg.Log.Driver, "json-file"), cfg.Log.Options}

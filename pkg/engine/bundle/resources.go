@@ -38,10 +38,7 @@ func memory(in Input) *specs.LinuxMemory {
 		return m
 	}
 	m.Limit = &r.Memory
-	swap := r.MemorySwap
-	if swap == 0 { // docker's default: as much swap as memory
-		swap = 2 * r.Memory
-	}
+	swap := r.MemoryAndSwap()
 	m.Swap = &swap
 	return m
 }

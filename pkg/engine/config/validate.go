@@ -52,6 +52,15 @@ func first(checks ...func() error) error {
 	return nil
 }
 
+// MemoryAndSwap is the limit of both together: by default there is as much swap as
+// memory, as docker has it.
+func (r *Resources) MemoryAndSwap() int64 {
+	if r.MemorySwap == 0 {
+		return 2 * r.Memory
+	}
+	return r.MemorySwap
+}
+
 func (r *Resources) validate() error {
 	switch {
 	case r.Memory != 0 && r.Memory < minMemory:
