@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -227,15 +228,26 @@ func Vanish(d Dirs, id string) (finish func() error, err error) {
 	}, err
 }
 
-// removeRunDir removes a container's run directory, also while somebody puts a
-// lock into it (see Hold) who comes too late to know.
+// removeRunDir removes a container's run directory: the lock last, for with it
+// the directory is somebody else's, who may begin to use it at once (see Hold).
+// What they have put there makes rmdir fail, and stays.
 func removeRunDir(d Dirs, id string) error {
-	err := os.RemoveAll(d.RunDir(id))
-	for end := time.Now().Add(time.Second); errors.Is(err, unix.ENOTEMPTY) && time.Now().Before(end); {
-		time.Sleep(time.Millisecond)
-		err = os.RemoveAll(d.RunDir(id))
+	dir, lock := d.RunDir(id), d.lock(id)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return ignoreMissing(err)
 	}
-	return err
+	var errs []error
+	for _, e := range entries {
+		if e.Name() != filepath.Base(lock) {
+			errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	errs = append(errs, ignoreMissing(os.Remove(lock)))
+	if err := os.Remove(dir); !errors.Is(err, unix.ENOTEMPTY) {
+		errs = append(errs, ignoreMissing(err))
+	}
+	return errors.Join(errs...)
 }
 
 // Sweep deletes what processes that were killed have left half made or half
