@@ -144,8 +144,8 @@ func usages(e *engine.Engine, refs []string, all bool) ([]usage, error) {
 	}
 	for i := range list {
 		u, err := e.Usage(list[i].c)
-		if err != nil {
-			return nil, err
+		if err != nil && len(refs) > 0 {
+			return nil, err // else its row is zeros: one damaged container must not hide the others
 		}
 		list[i].Usage = u
 	}

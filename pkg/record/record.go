@@ -54,6 +54,9 @@ func load(d Dirs, id string, byID map[string]string) (*Record, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, &NotFoundError{id}
 	}
+	if errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EIO) {
+		config, err = nil, nil // damage: one container's must not hide the others
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the record of container %.12s: %w", id, err)
 	}

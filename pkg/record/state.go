@@ -109,12 +109,15 @@ func overwrite(path string, b []byte) error {
 	return err
 }
 
-// ReadState reads state.json. A file that a power cut damaged is Dead.
+// ReadState reads state.json. A file that a power cut damaged is Dead, and so is
+// one that is missing beside a container.json.
 func ReadState(dir string) (State, error) {
 	path := filepath.Join(dir, "state.json")
 	b, err := kernel.Load(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return State{}, fmt.Errorf("read state: %w", err)
+		if _, missing := os.Lstat(filepath.Join(dir, "container.json")); missing != nil {
+			return State{}, fmt.Errorf("read state: %w", err)
+		}
 	}
 	var s State
 	if err == nil {

@@ -43,7 +43,7 @@ func (s *shim) noMore(byUser bool) {
 	}
 }
 
-func (s *shim) stoppedByUser() { s.update(func(st *record.State) { st.Stopped = true }) }
+func (s *shim) stoppedByUser() { _ = s.update(func(st *record.State) { st.Stopped = true }) }
 
 func (s *shim) isLast() bool {
 	select {
@@ -58,7 +58,7 @@ func (s *shim) isLast() bool {
 // its end, as docker's are.
 func (s *shim) turn(exit wire.Exit) (wire.Exit, error) {
 	exit.OOMKilled = exit.Code != 0 && oomKilled(s.runtime)
-	s.update(func(st *record.State) {
+	_ = s.update(func(st *record.State) {
 		ended(st, exit)
 		st.Status = record.Restarting
 		st.Restarts++

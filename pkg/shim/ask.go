@@ -105,7 +105,7 @@ func (s *shim) pause() error {
 		}
 		return err
 	}
-	s.update(func(st *record.State) {
+	_ = s.update(func(st *record.State) {
 		if st.Status == record.Running { // it has not been killed meanwhile
 			st.Status = record.Paused
 		}
@@ -121,7 +121,7 @@ func (s *shim) resume() error {
 	if err := s.freeze(false); err != nil {
 		return err
 	}
-	s.update(func(st *record.State) {
+	_ = s.update(func(st *record.State) {
 		if st.Status == record.Paused {
 			st.Status = record.Running
 		}

@@ -131,18 +131,17 @@ func (s *shim) close(change func(*record.State), undone bool) (deletes func() er
 	s.mu.Lock()
 	removed := s.config.AutoRemove
 	s.mu.Unlock()
-	written := true
 	if !undone || !removed {
-		written = s.update(change)
+		err = s.update(change)
 	}
 	s.mu.Lock()
 	s.over = true
 	s.mu.Unlock()
-	if !written { // the next command tries to; without a socket there it does not take it for killed, and asks no policy
+	if err != nil { // the next command tries to; without a socket there it does not take it for killed, and asks no policy
 		_ = os.Remove(s.dirs.Socket(s.id))
 	}
-	if !undone || !written {
-		return nothing, s.lock.Keep()
+	if !undone || err != nil {
+		return nothing, errors.Join(err, s.lock.Keep())
 	}
 	if !removed {
 		return nothing, s.lock.Release()

@@ -139,7 +139,7 @@ func (s *shim) health() (h record.Health) {
 func (s *shim) note(check HealthCheck, p record.Probe, begun time.Time) {
 	before := s.health()
 	after := check.after(before, p, begun)
-	s.update(func(st *record.State) { st.Health = &after })
+	_ = s.update(func(st *record.State) { st.Health = &after })
 	if after.Status != before.Status {
 		s.tell(fmt.Sprintf("health_status: %s", after.Status), nil)
 	}

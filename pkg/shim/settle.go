@@ -30,7 +30,10 @@ func Settle(dirs record.Dirs, id string) (killed bool, err error) {
 	}
 	s := &shim{dirs: dirs, id: id, bundle: dirs.Container(id), lock: lock}
 	if killed, err = s.settle(); err != nil {
-		return killed, fmt.Errorf("clear up behind container %.12s: %w", id, errors.Join(err, lock.Keep()))
+		if kept := lock.Keep(); !errors.Is(kept, os.ErrClosed) { // a settle that got as far as close has kept it
+			err = errors.Join(err, kept)
+		}
+		return killed, fmt.Errorf("clear up behind container %.12s: %w", id, err)
 	}
 	return killed, nil
 }

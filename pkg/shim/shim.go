@@ -240,7 +240,7 @@ func fault(f *wire.Fault) step.Fault {
 func (s *shim) supervise(pid int) {
 	s.program.run(pid)
 	checked := s.config.Health != nil // only this goroutine writes it
-	s.update(func(st *record.State) {
+	_ = s.update(func(st *record.State) {
 		*st = record.State{
 			Status: record.Running, Pid: pid, PidStart: startTime(pid), ShimPid: os.Getpid(), ShimStart: startTime(os.Getpid()),
 			StartedAt: time.Now().UTC(), FinishedAt: st.FinishedAt, Restarts: st.Restarts, Stopped: st.Stopped,
@@ -279,20 +279,20 @@ func (s *shim) deliver(t wire.Type, p *wire.Buffer, n int) {
 // update changes the container's state, here and on disk. A state that cannot
 // be written is no reason to stop a container; the next one to look finds its
 // shim's lock.
-func (s *shim) update(change func(*record.State)) (written bool) {
+func (s *shim) update(change func(*record.State)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
-		return true
+		return nil
 	}
 	if change(&s.state); s.state.Status == "" {
-		return true // it has not run yet
+		return nil // it has not run yet
 	}
-	if err := record.WriteState(s.bundle, s.state); err != nil {
+	err := record.WriteState(s.bundle, s.state)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "minictr-shim:", err)
-		return false
 	}
-	return true
+	return err
 }
 
 func startTime(pid int) uint64 {
