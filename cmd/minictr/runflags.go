@@ -259,7 +259,8 @@ func (c *containerFlags) finish(fs *pflag.FlagSet, args []string) error {
 	if fs.Changed("platform") {
 		c.Config.Platform = image.FormatPlatform(c.platform)
 	}
-	c.StdinOnce = c.OpenStdin && !c.detached && c.attaches("stdin")
+	c.Attach = c.attached()
+	c.StdinOnce = c.OpenStdin && slices.Contains(c.Attach, "stdin")
 	env, err := environment(c.envFiles, c.env)
 	if err != nil {
 		return &usageError{err}
@@ -278,6 +279,16 @@ func (c *containerFlags) finish(fs *pflag.FlagSet, args []string) error {
 // user's: to all of them when none is named.
 func (c *containerFlags) attaches(stream string) bool {
 	return len(c.attach) == 0 || slices.Contains(c.attach, stream)
+}
+
+// attached are the streams that the container is connected to.
+func (c *containerFlags) attached() (streams []string) {
+	for _, stream := range []string{"stdin", "stdout", "stderr"} {
+		if !c.detached && c.attaches(stream) && (stream != "stdin" || c.OpenStdin) {
+			streams = append(streams, stream)
+		}
+	}
+	return streams
 }
 
 // checkLabel refuses a label that has no key.

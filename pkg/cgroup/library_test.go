@@ -147,6 +147,23 @@ func TestAnUpdateBindsAtOnce(t *testing.T) {
 	}
 }
 
+// TestALimitForWhatHasEndedLeavesNothing: its cgroup is gone, and must not come back
+// in part, where the container's next start would find it.
+func TestALimitForWhatHasEndedLeavesNothing(t *testing.T) {
+	g := newGroup(t, nil)
+	limit := int64(64 << 20)
+	_, err := g.Update(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit}, CPU: &specs.LinuxCPU{Cpus: "0"}})
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an update of nothing: %v", err)
+	}
+	for _, controller := range []string{"memory", "cpuset", "pids"} {
+		if _, err := os.Stat(g.Dir(controller)); err == nil {
+			t.Errorf("it made %s", g.Dir(controller))
+			_ = os.Remove(g.Dir(controller))
+		}
+	}
+}
+
 func TestARefusedUpdateClosesItsFiles(t *testing.T) {
 	g := newGroup(t, nil)
 	start(t, g, false, nil, "sleep", "60")

@@ -28,20 +28,36 @@ func (g Group) Update(r *specs.LinuxResources) (Group, error) {
 	if err := next.checkUsage(r); err != nil {
 		return next, err
 	}
+	if err := next.exists(); err != nil {
+		return next, err
+	}
 	do := step.Direct()
 	added, err := next.addControllers(do)
-	if err != nil {
-		return next, err
-	}
-	if err := next.writeAll(next.inOrder(), do); err != nil {
-		return next, err
+	if err == nil {
+		err = next.writeAll(next.inOrder(), do)
 	}
 	for _, dir := range added {
-		if err := next.moveAll(dir, do); err != nil {
-			return next, err
+		if err == nil {
+			err = next.moveAll(dir, do)
 		}
 	}
-	return next, nil
+	if ended := next.exists(); ended != nil {
+		// Who removes a cgroup begins with its anchor: what has been added since it
+		// may have passed by.
+		for _, dir := range added {
+			ended = errors.Join(ended, removeTree(dir, do))
+		}
+		return next, ended
+	}
+	return next, err
+}
+
+// exists fails with [fs.ErrNotExist] if the cgroup has been removed.
+func (g Group) exists() error {
+	if _, err := os.Stat(g.anchor()); err != nil {
+		return fmt.Errorf("find the cgroup: %w", err)
+	}
+	return nil
 }
 
 // checkUsage refuses a memory limit below the usage if the specification asks
@@ -61,7 +77,7 @@ func (g Group) checkUsage(r *specs.LinuxResources) error {
 }
 
 // addControllers makes the files of all settings exist. It returns the v1
-// directories that it made, which have no members yet.
+// directories that it made, which have no members yet, also when it fails.
 func (g Group) addControllers(do step.Do) ([]string, error) {
 	if g.Hierarchy.Unified != "" {
 		at := g.Hierarchy.Unified
@@ -77,10 +93,13 @@ func (g Group) addControllers(do step.Do) ([]string, error) {
 		if _, err := os.Stat(dir); err == nil {
 			continue
 		}
-		if err := doAll(g.makeV1(dir), do); err != nil {
-			return nil, err
+		err := doAll(g.makeV1(dir), do)
+		if !errors.Is(err, unix.EEXIST) { // else it is another one's, of the container's next run
+			added = append(added, dir)
 		}
-		added = append(added, dir)
+		if err != nil {
+			return added, err
+		}
 	}
 	return added, nil
 }

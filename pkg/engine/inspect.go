@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -164,7 +165,8 @@ func (c *Container) config() InspectConfig {
 	cfg, img := &c.Config, &c.Image.Config
 	i := InspectConfig{
 		Hostname: cfg.Hostname, Domainname: cfg.Domainname, User: cfg.User, Tty: cfg.TTY, OpenStdin: cfg.OpenStdin,
-		StdinOnce: cfg.StdinOnce, Env: bundle.Environment(img.Env, cfg.Env), Cmd: cfg.Command, Image: c.Image.Name,
+		StdinOnce: cfg.StdinOnce, AttachStdin: slices.Contains(cfg.Attach, "stdin"),
+		AttachStdout: slices.Contains(cfg.Attach, "stdout"), AttachStderr: slices.Contains(cfg.Attach, "stderr"), Env: bundle.Environment(img.Env, cfg.Env), Cmd: cfg.Command, Image: c.Image.Name,
 		Volumes: img.Volumes, WorkingDir: cfg.WorkingDir, Entrypoint: img.Entrypoint, Labels: map[string]string{},
 		StopSignal: cmp.Or(cfg.StopSignal, img.StopSignal), Healthcheck: c.Health, ExposedPorts: map[string]struct{}{},
 	}

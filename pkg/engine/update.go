@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -78,6 +79,9 @@ func (e *Engine) apply(ctx context.Context, old, next *Container) error {
 	}
 	if err == nil && next.State.Pid != 0 {
 		err = limit(before.path, resources)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // likewise
 	}
 	if err != nil {
 		_, back := replaceResources(e.Dirs.Container(next.ID), before.resources)

@@ -180,6 +180,9 @@ func (e *NotFoundError) Error() string { return fmt.Sprintf("No such container: 
 func Resolve(d Dirs, ref string) (string, error) {
 	asked := ref
 	ref = strings.TrimPrefix(ref, "/") // as inspect prints names
+	if asked == "" {
+		return "", errors.New("invalid container name or ID: it is empty")
+	}
 	if ref == "" || strings.Contains(ref, "/") {
 		return "", &NotFoundError{asked}
 	}

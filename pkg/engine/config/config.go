@@ -54,6 +54,8 @@ type Process struct {
 	OpenStdin bool `json:"openStdin,omitempty"`
 	StdinOnce bool `json:"stdinOnce,omitempty"` // its input ends when the client that has it goes away
 
+	Attach []string `json:"attach,omitempty"` // the streams that whoever made it was to be connected to; inspect tells them
+
 	StopSignal  string         `json:"stopSignal,omitempty"`
 	StopTimeout *time.Duration `json:"stopTimeout,omitempty"`
 }
