@@ -20,7 +20,10 @@ func newLogs(a *app) *cobra.Command {
 		Use:   "logs [OPTIONS] CONTAINER",
 		Short: "Show what a container has printed",
 		Long: `Show what a container has printed: its shim keeps both streams in a file of
-JSON lines (minictr inspect -f '{{.LogPath}}'), in docker's format.`,
+JSON lines (minictr inspect -f '{{.LogPath}}'), in docker's format. Of what goes to
+journald or syslog a copy is kept to be shown here, in at most 5 files of 20 MB
+(--log-opt cache-max-file, cache-max-size, cache-compress), or none
+(--log-opt cache-disabled=true).`,
 		Example: `  minictr logs --tail 20 web
   minictr logs -f --since 5m web`,
 		Args:              exactly(1, "one container"),

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,14 +20,15 @@ import (
 // nothing of labels, templates and units. They were checked when they were read.
 func (e *Engine) logConfig(c *Container) (logging.Config, error) {
 	o := c.Config.Log.Options
+	path, format := e.readableLog(c)
 	l := logging.Config{
-		Driver: c.Config.Log.Driver, Path: e.logPath(c), ID: c.ID, Name: c.Name, Image: c.Image.Name, Attrs: c.logAttributes(),
+		Driver: c.Config.Log.Driver, Path: path, ID: c.ID, Name: c.Name, Image: c.Image.Name, Attrs: c.logAttributes(),
 	}
-	if o["max-size"] != "-1" {
-		l.MaxSize, _ = units.FromHumanSize(o["max-size"])
+	prefix := ""
+	if format != l.Driver {
+		prefix = config.CachePrefix // the copy's options
 	}
-	l.MaxFile, _ = strconv.Atoi(o["max-file"])
-	l.Compress, _ = strconv.ParseBool(o["compress"])
+	limitFiles(&l, format, o[prefix+"max-size"], o[prefix+"max-file"], o[prefix+"compress"])
 	if o["mode"] == "non-blocking" {
 		l.Buffer = 1 << 20
 		if o["max-buffer-size"] != "" {
@@ -34,13 +36,8 @@ func (e *Engine) logConfig(c *Container) (logging.Config, error) {
 		}
 	}
 	tag := o["tag"]
-	switch l.Driver {
-	case "local":
-		localDefaults(&l, o)
-	case "journald", "syslog":
-		if tag == "" {
-			tag = "{{.ID}}"
-		}
+	if tag == "" && (l.Driver == "journald" || l.Driver == "syslog") {
+		tag = "{{.ID}}"
 	}
 	if l.Driver == "syslog" {
 		l.Format = o["syslog-format"]
@@ -54,17 +51,17 @@ func (e *Engine) logConfig(c *Container) (logging.Config, error) {
 	return l, err
 }
 
-// localDefaults: this driver always rotates, so nobody's disk fills up.
-func localDefaults(l *logging.Config, o map[string]string) {
-	if o["max-size"] == "" {
-		l.MaxSize = 20 << 20
-	} else {
-		l.MaxSize, _ = config.ParseSize(o["max-size"])
+// limitFiles says how large files in this format grow and how many are kept.
+// Local's rotate unless that is forbidden, so nobody's disk fills up.
+func limitFiles(l *logging.Config, format, size, count, compress string) {
+	if format == "local" {
+		size, count, compress = cmp.Or(size, "20971520"), cmp.Or(count, "5"), cmp.Or(compress, "true") // docker's: 20 MiB
 	}
-	if l.MaxFile == 0 {
-		l.MaxFile = 5
+	if size != "" && size != "-1" {
+		l.MaxSize, _ = units.FromHumanSize(size)
 	}
-	l.Compress = l.Compress || o["compress"] == ""
+	l.MaxFile, _ = strconv.Atoi(count)
+	l.Compress, _ = strconv.ParseBool(compress)
 }
 
 // tagWords are what docker's templates for tags know of a container.
@@ -95,7 +92,22 @@ func (c *Container) logTag(text string) (string, error) {
 	return b.String(), nil
 }
 
-// logPath is the file that a container's output is kept in; "" if its driver
+// readableLog is the file that a container's output can be read from, and the
+// driver in whose format it is: of what goes elsewhere, a copy. Both are "" if
+// nothing is kept.
+func (e *Engine) readableLog(c *Container) (path, format string) {
+	driver := c.Config.Log.Driver
+	switch driver {
+	case "journald", "syslog":
+		if disabled, _ := strconv.ParseBool(c.Config.Log.Options[config.CachePrefix+"disabled"]); disabled {
+			return "", ""
+		}
+		return filepath.Join(e.Dirs.Container(c.ID), "container-cached.log"), "local"
+	}
+	return e.logPath(c), driver
+}
+
+// logPath is the file that a container's driver keeps its output in; "" if it
 // keeps none.
 func (e *Engine) logPath(c *Container) string {
 	dir := e.Dirs.Container(c.ID)

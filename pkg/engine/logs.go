@@ -23,11 +23,11 @@ type LogOptions struct {
 
 // Logs passes on what a container has printed.
 func (e *Engine) Logs(ctx context.Context, c *Container, o LogOptions, each func(logging.Message) error) error {
-	path := e.logPath(c)
+	path, format := e.readableLog(c)
 	if path == "" {
 		return errUnreadable
 	}
-	read := logging.Options{Driver: c.Config.Log.Driver, Since: o.Since, Until: o.Until, Tail: o.Tail}
+	read := logging.Options{Driver: format, Since: o.Since, Until: o.Until, Tail: o.Tail}
 	if o.Follow && c.Running() {
 		ended := make(chan struct{})
 		ctx, cancel := context.WithCancel(ctx)
@@ -41,7 +41,7 @@ func (e *Engine) Logs(ctx context.Context, c *Container, o LogOptions, each func
 	return logging.Read(ctx, path, read, each)
 }
 
-// errUnreadable: the output went elsewhere, or nowhere.
+// errUnreadable: the output went elsewhere and left no copy, or nowhere.
 var errUnreadable = errors.New("configured logging driver does not support reading")
 
 // LogDetails are the labels and variables of a container that its log options

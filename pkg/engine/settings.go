@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"strings"
 
 	"minictr/pkg/engine/config"
 )
@@ -56,22 +58,23 @@ func DefaultLogDriver() (string, error) {
 }
 
 // logDefaults completes a container's choice of logging driver from the
-// configuration: the driver if it has none, and the options of that driver that
-// it does not set itself.
+// configuration: the driver if it has none, and the options that it does not set
+// itself: of that driver, and of the copy, which is the same whichever the driver.
 func logDefaults(l *config.Log) error {
 	s, err := readSettings()
 	if err != nil {
 		return err
 	}
 	l.Driver = cmp.Or(l.Driver, s.LogDriver)
-	if l.Driver == s.LogDriver && len(s.LogOptions) > 0 {
-		merged := make(map[string]string)
-		for _, options := range []map[string]string{s.LogOptions, l.Options} {
-			for key, value := range options {
-				merged[key] = value
-			}
-		}
-		l.Options = merged
+	options := maps.Clone(s.LogOptions)
+	if l.Driver != s.LogDriver {
+		maps.DeleteFunc(options, func(key, _ string) bool {
+			return l.Driver == "none" || !strings.HasPrefix(key, config.CachePrefix)
+		})
+	}
+	if len(options) > 0 {
+		maps.Copy(options, l.Options)
+		l.Options = options
 	}
 	return l.Check()
 }

@@ -31,6 +31,10 @@
 // asked to. The protocols of journald and syslog are a few lines each, and
 // written here: a library would be larger than the shim.
 //
+// What has been sent away cannot be read back. So journald and syslog keep a
+// copy, too, in local's format and bounded as its files are: a [Config] with a
+// Path says where. Docker calls this dual logging.
+//
 // A driver makes the container wait when it is slow: memory has an end. A
 // receiver that takes nothing for two seconds is given up for a second, its
 // lines are counted as lost, and the container goes on. With a buffer (docker's

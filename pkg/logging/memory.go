@@ -34,7 +34,11 @@ func (w *Writer) Idle() {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if f, ok := w.sink.(*files); ok && len(f.buf) == 0 {
+	s := w.sink
+	if c, ok := s.(*cached); ok {
+		s = c.copy
+	}
+	if f, ok := s.(*files); ok && len(f.buf) == 0 {
 		GiveBack(f.buf)
 	}
 }

@@ -27,7 +27,7 @@ type Message struct {
 
 // Options choose what Read reads.
 type Options struct {
-	Driver       string    // that wrote it: json-file, if it is empty, or local
+	Driver       string    // that wrote it: json-file, if it is empty, or local, as a copy is
 	Since, Until time.Time // zero: from the beginning, to the end
 	Tail         int       // only so many entries from the end; negative: all of them
 

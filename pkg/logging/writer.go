@@ -12,7 +12,7 @@ import (
 // variables and templates come to has been worked out by whoever wrote it.
 type Config struct {
 	Driver   string `json:"driver,omitempty"`   // "" is json-file
-	Path     string `json:"path,omitempty"`     // of the file, for json-file and local
+	Path     string `json:"path,omitempty"`     // of the file; of journald and syslog of a copy, "" for none
 	MaxSize  int64  `json:"maxSize,omitempty"`  // in bytes; 0: without limit
 	MaxFile  int    `json:"maxFile,omitempty"`  // how many files, the current one included; 0 means 1
 	Compress bool   `json:"compress,omitempty"` // old files
@@ -83,6 +83,11 @@ func Open(c Config) (*Writer, error) {
 	}
 	if c.Buffer > 0 {
 		s = newBuffered(s, c.Buffer)
+	}
+	if c.Path != "" && (c.Driver == "journald" || c.Driver == "syslog") {
+		if s, err = withCopy(s, c); err != nil {
+			return nil, err
+		}
 	}
 	return &Writer{config: c, sink: s, now: time.Now, streams: make(map[string]*stream, 2)}, nil
 }

@@ -21,12 +21,19 @@ const (
 	waitOptions      = " mode max-buffer-size "
 )
 
+// CachePrefix begins the options of the copy that is kept of what goes
+// elsewhere. As with docker a driver that needs no copy takes them and does
+// without, so that the same options do for all of them.
+const CachePrefix = "cache-"
+
+const cacheOptions = " cache-disabled cache-max-size cache-max-file cache-compress "
+
 // logDrivers are the drivers with the options each takes.
 var logDrivers = map[string]string{
-	"json-file": fileOptions + attributeOptions + waitOptions,
-	"local":     fileOptions + waitOptions,
-	"journald":  attributeOptions + waitOptions,
-	"syslog":    attributeOptions + waitOptions + "syslog-address syslog-facility syslog-format",
+	"json-file": fileOptions + attributeOptions + waitOptions + cacheOptions,
+	"local":     fileOptions + waitOptions + cacheOptions,
+	"journald":  attributeOptions + waitOptions + cacheOptions,
+	"syslog":    attributeOptions + waitOptions + cacheOptions + "syslog-address syslog-facility syslog-format",
 	"none":      "",
 }
 
@@ -63,7 +70,7 @@ func (l Log) Check() error {
 }
 
 func checkLogOption(key, value string) (err error) {
-	switch key {
+	switch strings.TrimPrefix(key, CachePrefix) {
 	case "max-size":
 		var n int64
 		if n, err = units.FromHumanSize(value); err == nil && n <= 0 && value != "-1" {
@@ -74,6 +81,10 @@ func checkLogOption(key, value string) (err error) {
 	case "max-file":
 		if n, perr := strconv.Atoi(value); perr != nil || n < 1 {
 			err = errors.New("want a number of files, at least 1")
+		}
+	case "disabled":
+		if value != "" {
+			_, err = strconv.ParseBool(value)
 		}
 	case "compress":
 		_, err = strconv.ParseBool(value)
