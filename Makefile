@@ -27,6 +27,8 @@ help: ## list these targets
 build: $(BASE) ## static binaries of all of cmd/* into ./bin
 	@mkdir -p bin
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
+	@# A file that the linker has written lies in memory in small pieces, and is slower to start than its copy.
+	@for p in bin/*; do cp "$$p" "$$p.copy" && mv "$$p.copy" "$$p"; done
 
 # The built-in base image: busybox and a skeleton, embedded into minictr. Made again when its recipe changes.
 # The recipe runs here, so it is compiled for this machine, whatever GOARCH the image is for.

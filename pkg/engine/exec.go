@@ -16,6 +16,7 @@ import (
 	"minictr/pkg/cgroup"
 	"minictr/pkg/engine/bundle"
 	"minictr/pkg/kernel"
+	"minictr/pkg/kernel/calm"
 	"minictr/pkg/lsm"
 	"minictr/pkg/process"
 	"minictr/pkg/runtime"
@@ -60,6 +61,7 @@ type Ahead struct {
 func LookAhead() *Ahead {
 	a := &Ahead{found: make(chan struct{})}
 	go func() {
+		calm.Deep()
 		a.cgroups, a.noCgroups = cgroup.Detect()
 		close(a.found)
 		process.OwnExe() // remembers it

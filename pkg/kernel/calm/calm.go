@@ -1,5 +1,5 @@
 // Package calm keeps the Go runtime's monitor thread from interrupting a program
-// that is over in milliseconds. It is imported for that.
+// that is over in milliseconds. It is imported for that, and for [Deep].
 //
 // # The problem
 //
