@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"minictr/pkg/engine"
 	"minictr/pkg/engine/config"
@@ -117,13 +116,10 @@ func (a *app) execPlain(e *engine.Engine, c *engine.Container, f *execFlags) err
 	if err != nil {
 		return f.failed(err)
 	}
-	asked := 0
+	var asked client.Asked
 	forward(func(sig os.Signal) {
 		_ = x.Signal(sig)
-		if sig == unix.SIGINT || sig == unix.SIGTERM {
-			asked++
-		}
-		if asked == client.Patience {
+		if asked.Enough(sig) {
 			os.Exit(a.complain(nil, client.ErrForced)) // the process does not listen, and Wait cannot be called off
 		}
 	})

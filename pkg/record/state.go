@@ -80,9 +80,10 @@ func WriteState(dir string, s State) error {
 	if err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
+	b = append(b, '\n')
 	path := filepath.Join(dir, "state.json")
-	err = writeFile(path, append(b, '\n'))
-	if (errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)) && overwrite(path, append(b, '\n')) == nil {
+	err = writeFile(path, b)
+	if (errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)) && overwrite(path, b) == nil {
 		return nil
 	}
 	return err

@@ -122,16 +122,13 @@ func (s *Session) proxySignals() {
 	signal.Notify(signals, all...)
 	go s.guard(func() {
 		defer signal.Stop(signals)
-		for asked := 0; ; {
+		for asked := Asked(0); ; {
 			select {
 			case <-s.ctx.Done():
 				return
 			case sig := <-signals:
 				_ = s.Signal(sig.(syscall.Signal))
-				if sig == unix.SIGINT || sig == unix.SIGTERM {
-					asked++
-				}
-				if asked == Patience {
+				if asked.Enough(sig) {
 					s.forced.Store(true)
 					_ = s.conn.CloseRead() // wakes follow
 				}

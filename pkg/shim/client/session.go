@@ -29,6 +29,18 @@ var ErrDetached = errors.New("detached")
 // command ends without it.
 const Patience = 3
 
+// Asked counts how often a user has asked.
+type Asked int
+
+// Enough counts a signal that the user has sent, and reports whether it is the
+// one that ends the patience.
+func (a *Asked) Enough(sig os.Signal) bool {
+	if sig == unix.SIGINT || sig == unix.SIGTERM {
+		*a++
+	}
+	return *a == Patience
+}
+
 // ErrForced ends a session whose user has lost patience. The container runs on.
 var ErrForced = fmt.Errorf("got %d SIGTERM/SIGINTs, forcefully exiting", Patience)
 
